@@ -1,0 +1,64 @@
+"""Every path of a machine that nfsha reads or writes, under a root that tests replace."""
+
+from __future__ import annotations
+
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+STATE_MOUNT = "/var/lib/nfs"
+DATA_MOUNT = "/srv/nfs4/data"
+EXPORT_ROOT = "/srv/nfs4"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The paths below one root ("/" on a machine)."""
+
+    root: Path = Path("/")
+
+    def at(self, absolute: str | Path) -> Path:
+        """The place of an absolute path under this root."""
+        return self.root / str(absolute).lstrip("/")
+
+    @property
+    def site(self) -> Path:
+        """The truth about the cluster on this machine."""
+        return self.at("/etc/nfsha/site.toml")
+
+    @property
+    def secrets(self) -> Path:
+        """The CHAP secrets, mode 0600."""
+        return self.at("/etc/nfsha/secrets")
+
+    @property
+    def host(self) -> Path:
+        """What is true of this machine alone: its name in the site, and the consent to format."""
+        return self.at("/etc/nfsha/host.toml")
+
+    def packaged_site(self, package: str) -> Path:
+        """The site description that an installed site package brought."""
+        return self.at(f"/usr/share/{package}/site.toml")
+
+    @property
+    def applied_site(self) -> Path:
+        """The packaged site as it was merged last: tells an admin's edit from an older revision."""
+        return self.at("/var/lib/nfsha/site.base.toml")
+
+    @property
+    def o2cb_defaults(self) -> Path:
+        """The shell variables of ocfs2-tools, o2cb.sysconfig(5)."""
+        return self.at("/etc/default/o2cb")
+
+    @property
+    def iscsid_conf(self) -> Path:
+        """The defaults of new node records, iscsiadm(8)."""
+        return self.at("/etc/iscsi/iscsid.conf")
+
+
+def templates() -> Path:
+    """The folder with one folder a package, in a checkout or as installed."""
+    checkout = Path(__file__).resolve().parent.parent / "packages"
+    if checkout.is_dir():
+        return checkout
+    return Path(sysconfig.get_path("data", "posix_prefix")) / "share" / "nfsha" / "packages"

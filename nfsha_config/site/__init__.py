@@ -1,0 +1,1 @@
+"""What a site is. Imports nothing of ours but problems and paths."""

@@ -1,0 +1,137 @@
+"""From the text of site.toml to a Site, or to all its problems at once."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nfsha_config.problems import InputError, Problem
+from nfsha_config.site import checks, kinds, model
+from nfsha_config.site.settings import REQUIRED, SETTINGS, TABLES, Setting
+
+LAB = Path(__file__).with_name("lab.toml")
+"""The built-in site: the four machines of the laboratory."""
+
+Values = dict[str, Any]
+
+
+def load_file(path: Path) -> model.Site:
+    """The site in a file. Raises InputError with every problem found."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        problem = Problem(str(path), str(reason), "name a site.toml; `nfsha example` prints one")
+        raise InputError("site", [problem]) from error
+    return load(text, str(path))
+
+
+def load(text: str, source: str) -> model.Site:
+    """The site in a text; source names it in messages. Raises InputError with every problem found."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(source, [Problem("TOML", str(error), "mend the line named; see https://toml.io")]) from error
+    problems = list(_unknown(data))
+    values = {key: value for key, value in _scalars(data, problems)}
+    for table in TABLES:
+        values[table] = _rows(table, data, problems)
+    problems.extend(checks.check(values))
+    if problems:
+        raise InputError(source, problems)
+    return _site(values)
+
+
+def _unknown(data: dict[str, Any]) -> Iterator[Problem]:
+    tables = sorted({setting.table for setting in SETTINGS})
+    for name, body in data.items():
+        if name not in tables:
+            yield Problem(name, "is not a key of a site", _meant(name, tables), _show(body))
+            continue
+        rows = body if isinstance(body, list) else [body]
+        known = [setting.name for setting in SETTINGS if setting.table == name]
+        for number, row in enumerate(rows, 1):
+            where = f"{name}[{number}]" if name in TABLES else name
+            for key in row if isinstance(row, dict) else ():
+                if key not in known:
+                    yield Problem(f"{where}.{key}", "is not a key of a site", _meant(key, known), _show(row[key]))
+
+
+def _show(value: object) -> str | None:
+    return None if isinstance(value, dict) or value == [] else kinds.typed(value)
+
+
+def _meant(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {close[0]}?" if close else "known here: " + ", ".join(known)
+
+
+def _scalars(data: dict[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+    bad_tables = set()
+    for setting in SETTINGS:
+        if setting.table in TABLES:
+            continue
+        table = data.get(setting.table, {})
+        if not isinstance(table, dict):
+            if setting.table not in bad_tables:
+                problems.append(Problem(setting.table, "is not a table", f"write [{setting.table}]", _show(table)))
+            bad_tables.add(setting.table)
+            continue
+        yield from _value(setting, setting.key, table, problems)
+
+
+def _rows(table: str, data: dict[str, Any], problems: list[Problem]) -> list[Values]:
+    rows = data.get(table, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        problems.append(Problem(table, "is not a list of tables", f"write [[{table}]] above each", _show(rows)))
+        return []
+    fields = [setting for setting in SETTINGS if setting.table == table]
+    return [
+        {
+            key.partition("].")[2]: value
+            for setting in fields
+            for key, value in _value(setting, f"{table}[{number}].{setting.name}", row, problems)
+        }
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def _value(setting: Setting, where: str, table: dict[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
+    raw = table.get(setting.name, setting.default)
+    if raw is REQUIRED:
+        problems.append(Problem(where, "is missing", setting.help))
+        return
+    wanted = setting.kind.toml
+    if not isinstance(raw, wanted) or isinstance(raw, bool):
+        problems.append(Problem(where, f"is not a {_toml_name(wanted)}", f"wanted: {setting.kind.name}", kinds.typed(raw)))
+        return
+    try:
+        yield where, setting.kind.parse(raw)
+    except kinds.Invalid as invalid:
+        problems.append(Problem(where, invalid.what, invalid.hint, kinds.typed(raw)))
+
+
+def _toml_name(wanted: type | tuple[type, ...]) -> str:
+    if isinstance(wanted, tuple):
+        return "number"
+    return {str: "string", int: "whole number", list: "list"}[wanted]
+
+
+def _site(values: Values) -> model.Site:
+    def table(name: str) -> Values:
+        return {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{name}.")}
+
+    return model.Site(
+        cluster=model.Cluster(**table("cluster")),
+        nodes=tuple(model.Node(**row, number=number) for number, row in enumerate(values["node"], 1)),
+        network=model.Network(**table("network")),
+        storage=model.Storage(**table("storage")),
+        exports=tuple(model.Export(**row) for row in values["export"]),
+        client=model.Client(**table("client")),
+        timings=model.Timings(**table("timings")),
+    )
+
+

@@ -1,0 +1,168 @@
+"""The one table of settings: it drives the file, its defaults, the command line, debconf and the reference page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nfsha_config.site import kinds
+from nfsha_config.site.kinds import Kind
+
+Priority = Literal["low", "medium", "high", "critical"]
+REQUIRED = None
+TABLES = ("node", "export")
+"""The keys that hold a list of tables: [[node]], [[export]]."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of site.toml.
+
+    key is "table.name"; default is what TOML would hold, REQUIRED where there is no sensible one; asked is the
+    debconf priority at which nfsha-node asks for it (debconf-devel(7)), None where only the file sets it; help is
+    one sentence; why gives the reason of the default or the source of a limit.
+    """
+
+    key: str
+    kind: Kind
+    default: object
+    asked: Priority | None
+    help: str
+    why: str = ""
+
+    @property
+    def table(self) -> str:
+        """The table it stands in."""
+        return self.key.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """Its name inside of the table."""
+        return self.key.partition(".")[2]
+
+    @property
+    def question(self) -> str:
+        """Its name in debconf, without the package."""
+        return self.key.replace(".", "-").replace("_", "-")
+
+
+SETTINGS = (
+    Setting(
+        "cluster.name", kinds.CLUSTER, REQUIRED, None,
+        "Name of the cluster; o2cb and OCFS2 are told it, and clients see it as the NFSv4.1 server scope.",
+        "At most 16 letters and digits (o2cb.sysconfig(5)); written into both file systems, so it can't change later.",
+    ),
+    Setting(
+        "cluster.revision", kinds.integer(1, 999999, "it becomes part of a package version"), 1, None,
+        "Revision of this file; raise it with each change: it becomes the version of the site's packages.",
+    ),
+    Setting(
+        "node.name", kinds.NAME, REQUIRED, None,
+        "Host name of the node, as `hostname` prints it.",
+        "o2cb finds itself in cluster.conf by the host name (o2cb(7)).",
+    ),
+    Setting(
+        "node.address", kinds.ADDRESS, REQUIRED, None,
+        "Address of the node on the storage network; the nodes talk to each other and to the target with it.",
+    ),
+    Setting(
+        "network.virtual_address", kinds.INTERFACE_ADDRESS, REQUIRED, "medium",
+        "Virtual address with prefix length; clients mount from it.",
+    ),
+    Setting(
+        "network.interface", kinds.INTERFACE, "eth1", "medium",
+        "Network interface of the nodes that carries the virtual address.",
+    ),
+    Setting(
+        "network.router_id", kinds.integer(1, 255, "VRRP carries it in one byte (RFC 5798, 5.2.3)"), 101, "low",
+        "VRRP virtual router id; no other VRRP router in the same network may have it.",
+    ),
+    Setting(
+        "network.fail_back", kinds.choice("manual", "automatic"), "manual", "medium",
+        "Whether the first node takes the address back when it returns.",
+        "Going back is a second interruption, so manual is the default (keepalived.conf(5), nopreempt).",
+    ),
+    Setting(
+        "network.witnesses", kinds.ADDRESSES, [], "low",
+        "Addresses that a serving node must be able to ping, such as the router; one answer is enough.",
+        "Never a client: a client that is switched off says nothing about the server.",
+    ),
+    Setting(
+        "storage.portal", kinds.PORTAL, REQUIRED, "medium", "Address and port of the iSCSI target.",
+    ),
+    Setting("storage.iqn", kinds.IQN, REQUIRED, "medium", "iSCSI qualified name of the target."),
+    Setting(
+        "storage.device", kinds.DEVICE, REQUIRED, None,
+        "Block device on the target machine that is given as the LUN, whole.",
+        "By a stable name: /dev/sdb may be another disk after the next boot.",
+    ),
+    Setting(
+        "storage.size", kinds.SIZE, REQUIRED, None,
+        "Size of the LUN; a device of another size is refused.",
+    ),
+    Setting(
+        "storage.state_size", kinds.SIZE, "64MiB", None,
+        "Size of the partition for the NFS server's client state.",
+        "mkfs.ocfs2 with two slots and journals of 4 MiB needs 32 MiB.",
+    ),
+    Setting(
+        "storage.node_user", kinds.USER, "nfsha-node", None, "CHAP user name with which the nodes log in at the target.",
+    ),
+    Setting(
+        "storage.target_user", kinds.USER, "nfsha-target", None,
+        "CHAP user name with which the target proves itself to the nodes.",
+    ),
+    Setting(
+        "export.path", kinds.PATH, REQUIRED, None, "Exported directory: /srv/nfs4/data or one below it.",
+    ),
+    Setting(
+        "export.clients", kinds.WORDS, REQUIRED, None,
+        "Who may mount it: host names, addresses or networks, exports(5).",
+    ),
+    Setting(
+        "export.options", kinds.WORDS, ["rw", "sync", "no_subtree_check"], None, "Export options, exports(5).",
+        "sync, since what is acknowledged must be on the disk.",
+    ),
+    Setting(
+        "export.fsid", kinds.UUID, REQUIRED, None,
+        "UUID in the file handles, so that they are the same on every node, exports(5).",
+    ),
+    Setting(
+        "client.mount_point", kinds.PATH, "/data", "medium", "Directory where clients mount the data.",
+    ),
+    Setting(
+        "timings.vrrp_interval", kinds.seconds(0.1, 40, "VRRPv3 counts centiseconds in 12 bits (RFC 5798)"), 1.0, "low",
+        "Seconds between VRRP advertisements; a node takes over after three missing ones.",
+        "A takeover waits for the disk heartbeat anyway, so a shorter one gains little.",
+    ),
+    Setting(
+        "timings.o2cb_threshold", kinds.integer(7, 1000, "ocfs2-tools refuses less than 7"), 16, "low",
+        "Disk heartbeats (one each 2 s) until a silent node counts as dead; it resets itself one beat earlier.",
+        "31 (62 s) is the kernel's default, 7 (14 s) the least; 16 (32 s) outlives an iSCSI reconnect.",
+    ),
+    Setting(
+        "timings.o2cb_idle", kinds.integer(5000, 600000, "ocfs2-tools refuses less than 5000"), 10000, "low",
+        "Milliseconds of silence until the connection between the nodes counts as broken.",
+    ),
+    Setting(
+        "timings.o2cb_keepalive", kinds.integer(1000, 600000, "ocfs2-tools refuses less than 1000"), 2000, "low",
+        "Milliseconds of silence until a keepalive is sent between the nodes; less than the idle time.",
+        "The kernel refuses a keepalive that is not below the idle time (nodemanager.c).",
+    ),
+    Setting(
+        "timings.o2cb_reconnect", kinds.integer(2000, 600000, "ocfs2-tools refuses less than 2000"), 2000, "low",
+        "Milliseconds between two attempts to connect the nodes.",
+    ),
+    Setting(
+        "timings.nfs_lease", kinds.integer(10, 3600, "knfsd takes 10 to 3600 (fs/nfsd/nfsctl.c)"), 15, "low",
+        "NFSv4 lease in seconds; an idle client notices a takeover after two thirds of it.",
+        "With a lease of 90 s an idle client held the grace period up for 54 s.",
+    ),
+    Setting(
+        "timings.nfs_grace", kinds.integer(10, 3600, "knfsd takes 10 to 3600 (fs/nfsd/nfsctl.c)"), 90, "low",
+        "NFSv4 grace period in seconds: how long clients may take to reclaim; it ends early when all have.",
+        "With 15 s a client came back after its TCP back-off, too late, and lost its lock.",
+    ),
+)  # fmt: skip
+
+BY_KEY = {setting.key: setting for setting in SETTINGS}
