@@ -51,9 +51,19 @@ class Paths:
         return self.at("/etc/default/o2cb")
 
     @property
+    def o2cb_before(self) -> Path:
+        """What the keys in o2cb_defaults were before nfsha set them."""
+        return self.at("/var/lib/nfsha/o2cb.before.json")
+
+    @property
     def iscsid_conf(self) -> Path:
         """The defaults of new node records, iscsiadm(8)."""
         return self.at("/etc/iscsi/iscsid.conf")
+
+    @property
+    def systemd(self) -> Path:
+        """Is there when systemd runs the machine (sd_booted(3)); not in a chroot."""
+        return self.at("/run/systemd/system")
 
 
 def templates() -> Path:

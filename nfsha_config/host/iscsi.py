@@ -1,0 +1,91 @@
+"""The node's way to the LUN: a node record with CHAP in both directions, and the session."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from nfsha_config import render
+from nfsha_config.host.write import write
+from nfsha_config.paths import Paths
+from nfsha_config.problems import CommandFailed, Refused
+from nfsha_config.run import run
+from nfsha_config.site.model import Site
+from nfsha_config.site.secrets import Secrets
+
+log = logging.getLogger(__name__)
+
+_NO_SESSION = 15
+_AUTH_FAILED = 24
+_RETRY = 5.0
+_DEVICE_DEADLINE = 90.0
+
+
+def login(site: Site, secrets: Secrets, paths: Paths) -> None:
+    """Log in and wait for the LUN, as long as the target takes to come.
+
+    Raises Refused when the target refuses the secrets, or shows no LUN within 90 s after the login.
+    """
+    if not _logged_in(site):
+        _make_record(site, secrets, paths)
+        while not _try_login(site):
+            time.sleep(_RETRY)
+    _wait_for(Path(site.lun_path))
+
+
+def logout(site: Site) -> None:
+    """End the session and forget the record; nothing to do is no error."""
+    run(_node(site, "--logout"), check=False)
+    run(_node(site, "-o", "delete"), check=False)
+
+
+def _node(site: Site, *words: str) -> list[str]:
+    return ["iscsiadm", "-m", "node", "-T", site.storage.iqn, "-p", str(site.storage.portal), *words]
+
+
+def _logged_in(site: Site) -> bool:
+    sessions = run(["iscsiadm", "-m", "session"], check=False).stdout
+    return any(site.storage.iqn in line.split() and f" {site.storage.portal}," in line for line in sessions.splitlines())
+
+
+def _make_record(site: Site, secrets: Secrets, paths: Paths) -> None:
+    """Make the record anew from defaults of our own.
+
+    iscsiadm takes a secret from its argv or from /etc/iscsi/iscsid.conf. The first is read by any user, the second is
+    a conffile of open-iscsi: so iscsiadm alone, in a mount namespace of its own, sees our file in its place.
+    """
+    run(_node(site, "-o", "delete"), check=False)
+    defaults = render.iscsid_conf(site, secrets)
+    private = paths.at(defaults.path)
+    write(private, defaults.text, defaults.mode)
+    script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    try:
+        run(["unshare", "--mount", "sh", "-c", script, "sh", private, paths.iscsid_conf, *_node(site, "-o", "new")])
+    finally:
+        private.unlink()
+
+
+def _try_login(site: Site) -> bool:
+    done = run(_node(site, "--login"), check=False)
+    if done.returncode in (0, _NO_SESSION):
+        return True
+    if done.returncode == _AUTH_FAILED:
+        raise Refused(
+            f"{site.storage.portal}: the target refuses the CHAP secrets; "
+            "make /etc/nfsha/secrets the same on target and nodes, then: systemctl restart nfsha-storage"
+        )
+    log.info("waiting for the target %s (iscsiadm: exit status %d)", site.storage.portal, done.returncode)
+    return False
+
+
+def _wait_for(device: Path) -> None:
+    deadline = time.monotonic() + _DEVICE_DEADLINE
+    while not device.exists():
+        if time.monotonic() > deadline:
+            raise Refused(f"{device}: did not come after the login; does the target serve it to this node's address?")
+        try:
+            run(["udevadm", "settle", f"--exit-if-exists={device}", "--timeout=5"], check=False)
+        except CommandFailed:
+            continue
+        time.sleep(0.2)

@@ -1,0 +1,151 @@
+"""What lies on the LUN: nothing, this site's volumes, or something that must not be touched."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from nfsha_config.problems import Refused
+from nfsha_config.run import run
+from nfsha_config.site.kinds import size_text
+from nfsha_config.site.model import Site
+
+_END = 8 * 2**20
+_SAMPLE = 64 * 2**10
+_SAMPLES = 64
+_SECTOR = 512
+
+
+class Content(Enum):
+    """What was found on a device."""
+
+    BLANK = "nothing at all"
+    PARTITIONED = "this site's partition table, with a part that is still blank"
+    READY = "this site's two volumes"
+    FOREIGN = "something else"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The content, and for FOREIGN a word of what it is."""
+
+    content: Content
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a device, in bytes."""
+
+    start: int
+    size: int
+
+
+def examine(device: Path, site: Site) -> Found:
+    """Look at the device without writing to it.
+
+    Blank is only what blkid(8) and wipefs(8) know nothing of, whose first and last 8 MiB and 64 samples between
+    are zero, and which has the site's size. Raises Refused where it can't be read: an error is not "blank".
+    """
+    run(["blockdev", "--flushbufs", device])
+    size = _size(device)
+    if size != site.storage.size:
+        return Found(Content.FOREIGN, f"a device of {size_text(size)}, where the site says {size_text(site.storage.size)}")
+    whole = Region(0, size)
+    signature = _blkid(device, whole)
+    if not signature:
+        return _blank_or_not(device, whole)
+    if signature.get("PTTYPE") == "gpt" and signature.get("PTUUID") == str(site.disk_id) and "TYPE" not in signature:
+        return _partitions(device, site)
+    return Found(Content.FOREIGN, describe(signature))
+
+
+def describe(signature: dict[str, str]) -> str:
+    """A few words for what blkid found."""
+    kind = signature.get("TYPE") or signature.get("PTTYPE", "an unknown signature")
+    noun = "" if "TYPE" in signature else " partition table"
+    names = [f"{key} {signature[key]}" for key in ("LABEL", "UUID", "PTUUID") if key in signature]
+    return f"{kind}{noun}" + (f" ({', '.join(names)})" if names else "")
+
+
+def layout(site: Site) -> str:
+    """The partition table as sfdisk(8) reads it. The disk's GUID marks it as this site's."""
+    return (
+        f"label: gpt\nlabel-id: {site.disk_id}\n"
+        f'start=1MiB, size={site.storage.state_size // 2**20}MiB, name="nfsha-state"\n'
+        f'name="nfsha-data"\n'
+    )
+
+
+def partition_device(device: Path, number: int) -> Path:
+    """A by-path name of a partition (udev, 60-persistent-storage.rules)."""
+    return device.with_name(f"{device.name}-part{number}")
+
+
+def _partitions(device: Path, site: Site) -> Found:
+    regions = _regions(device)
+    wanted = (site.state_uuid, site.data_uuid)
+    if len(regions) != len(wanted):
+        return Found(Content.FOREIGN, f"this site's partition table with {len(regions)} partitions in place of 2")
+    content = Content.READY
+    for number, (region, uuid) in enumerate(zip(regions, wanted, strict=True), 1):
+        signature = _blkid(device, region)
+        if signature.get("TYPE") == "ocfs2" and signature.get("UUID") == str(uuid):
+            continue
+        if signature:
+            return Found(Content.FOREIGN, f"{describe(signature)} in partition {number}")
+        if _blank_or_not(device, region).content is not Content.BLANK:
+            return Found(Content.FOREIGN, f"unknown data in partition {number}")
+        content = Content.PARTITIONED
+    return Found(content)
+
+
+def _regions(device: Path) -> list[Region]:
+    table = json.loads(run(["sfdisk", "--json", device]).stdout)["partitiontable"]
+    sector = int(table.get("sectorsize", _SECTOR))
+    return [Region(int(row["start"]) * sector, int(row["size"]) * sector) for row in table.get("partitions", [])]
+
+
+def _blkid(device: Path, region: Region) -> dict[str, str]:
+    """What blkid's low-level probe finds; exit status 2 is nothing, 8 is more than one thing (blkid(8))."""
+    where = ["--offset", str(region.start), "--size", str(region.size)]
+    done = run(["blkid", "--probe", "--output", "export", *where, device], check=False)
+    if done.returncode == 8:
+        return {"TYPE": "more than one file system"}
+    if done.returncode not in (0, 2):
+        raise Refused(f"{device}: can't be read (blkid ended with {done.returncode}); mend the device, then try again")
+    pairs = (line.partition("=") for line in done.stdout.splitlines())
+    return {key: value.replace("\\ ", " ") for key, _, value in pairs if key != "DEVNAME"}
+
+
+def _blank_or_not(device: Path, region: Region) -> Found:
+    if region.start == 0:
+        signatures = run(["wipefs", "--no-act", "--parsable", device]).stdout
+        if any(line and not line.startswith("#") for line in signatures.splitlines()):
+            return Found(Content.FOREIGN, "a signature that wipefs knows")
+    try:
+        with device.open("rb", buffering=0) as file:
+            for start, length in _looked_at(region):
+                if os.pread(file.fileno(), length, start).strip(b"\0"):
+                    return Found(Content.FOREIGN, f"unknown data near byte {start}")
+    except OSError as error:
+        raise Refused(f"{device}: can't be read ({error.strerror}); mend the device, then try again") from error
+    return Found(Content.BLANK)
+
+
+def _looked_at(region: Region) -> list[tuple[int, int]]:
+    end = min(_END, region.size)
+    places = [(region.start, end), (region.start + region.size - end, end)]
+    step = region.size // (_SAMPLES + 1)
+    return places + [(region.start + number * step, _SAMPLE) for number in range(1, _SAMPLES + 1) if step > _SAMPLE]
+
+
+def _size(device: Path) -> int:
+    try:
+        with device.open("rb", buffering=0) as file:
+            return os.lseek(file.fileno(), 0, os.SEEK_END)
+    except OSError as error:
+        raise Refused(f"{device}: can't be opened ({error.strerror}); is it the right device?") from error

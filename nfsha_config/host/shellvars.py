@@ -1,0 +1,26 @@
+"""Key by key in a file of shell variables that belongs to another package."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+
+
+def get(text: str, key: str) -> str | None:
+    """The value of key, None where it is not set."""
+    found = re.findall(rf"^{re.escape(key)}=(.*)$", text, re.MULTILINE)
+    words = shlex.split(found[-1]) if found else None
+    return None if words is None else "".join(words[:1])
+
+
+def with_values(text: str, values: Mapping[str, str | None]) -> str:
+    """The text with these values; None takes the line away; all else stays as it is, byte by byte."""
+    for key, value in values.items():
+        line = rf"^{re.escape(key)}=.*\n?"
+        wanted = "" if value is None else f"{key}={shlex.quote(value)}\n"
+        if re.search(line, text, re.MULTILINE):
+            text = re.sub(line, lambda _: wanted, text, flags=re.MULTILINE)
+        elif wanted:
+            text = text + ("" if text.endswith("\n") or not text else "\n") + wanted
+    return text

@@ -1,0 +1,59 @@
+"""nfsha-target.service: give the device to tgtd only when it is blank or this site's."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from pathlib import Path
+
+from nfsha_config import render
+from nfsha_config.host.lun import Content, examine
+from nfsha_config.host.write import remove, write
+from nfsha_config.paths import Paths
+from nfsha_config.problems import NfshaError, Refused
+from nfsha_config.run import run
+from nfsha_config.site import load, secrets
+from nfsha_config.site.model import Site
+
+log = logging.getLogger(__name__)
+
+
+def main(paths: Paths) -> None:
+    """Write or take away tgtd's file for the LUN, and tell a running tgtd. Raises Refused or InputError."""
+    conf = paths.at("/etc/tgt/conf.d/nfsha.conf")
+    try:
+        site = load.load_file(paths.site)
+        wanted = render.tgt_conf(site, secrets.load(paths.secrets))
+        _check(site)
+    except NfshaError:
+        if remove(conf):
+            _tell_tgtd()
+        raise
+    if write(conf, wanted.text, wanted.mode):
+        _tell_tgtd()
+
+
+def _check(site: Site) -> None:
+    device = Path(site.storage.device)
+    if not device.exists():
+        raise Refused(f"{device} is not there; plug it in, or mend storage.device in /etc/nfsha/site.toml")
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+    except OSError as error:
+        used = error.errno == errno.EBUSY
+        why = "is in use on this machine" if used else f"can't be opened ({error.strerror})"
+        raise Refused(f"{device} {why}; it is not served. See: lsblk {device}") from error
+    found = examine(device, site)
+    if found.content is Content.FOREIGN:
+        raise Refused(
+            f"{device} holds {found.what}; it is not served. "
+            f"If it may be lost, and only then: wipefs --all {device} and overwrite both ends with zeros"
+        )
+    log.info("%s holds %s; it is served", device, found.content.value)
+
+
+def _tell_tgtd() -> None:
+    """At boot tgtd comes after us and reads the file itself."""
+    if run(["systemctl", "is-active", "--quiet", "tgt.service"], check=False).returncode == 0:
+        run(["systemctl", "reload", "tgt.service"])
