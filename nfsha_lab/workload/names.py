@@ -1,0 +1,68 @@
+"""Which names must exist after all that was acknowledged, and which must not. Pure."""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, field
+
+from .history import Operation
+
+# The answers that a repeated request may get from a server that did it already and lost its reply cache in a
+# takeover (RFC 8881, 2.10.6): the operation is in doubt and the end state decides.
+REPEATED = {"create": "EEXIST", "link": "EEXIST", "rename": "ENOENT", "unlink": "ENOENT"}
+
+
+@dataclass
+class Expectation:
+    """What must be found: each of `present`, one of each set in `either`, none of `absent`."""
+
+    present: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
+    either: list[frozenset[str]] = field(default_factory=list)
+
+    def missing(self, found: Set[str]) -> list[str]:
+        """What was acknowledged and is not there."""
+        lost = [" or ".join(sorted(names)) for names in self.either if not names & found]
+        return sorted(self.present - found) + sorted(lost)
+
+    def left_over(self, found: Set[str]) -> list[str]:
+        """What was acknowledged as gone and is there."""
+        return sorted(self.absent & found)
+
+    def take(self, operation: Operation) -> None:
+        """Follow one operation on names; others change nothing."""
+        done = operation.ok or was_repeated(operation)
+        old, new = operation.name, operation.to
+        if operation.kind == "create" and old:
+            self._set(old, True if done else None)
+        elif operation.kind == "unlink" and old:
+            self._set(old, False if done else None)
+        elif operation.kind == "link" and new:
+            self._set(new, True if done else None)
+        elif operation.kind == "rename" and old and new:
+            self._rename(old, new, done)
+
+    def _set(self, name: str, exists: bool | None) -> None:
+        self.present.discard(name)
+        self.absent.discard(name)
+        self.either = [names for names in self.either if name not in names]
+        if exists is not None:
+            (self.present if exists else self.absent).add(name)
+
+    def _rename(self, old: str, new: str, done: bool) -> None:
+        existed = old in self.present
+        self._set(old, False if done else None)
+        self._set(new, True if done and existed else None)
+        if existed and not done:
+            self.either.append(frozenset((old, new)))
+
+
+def was_repeated(operation: Operation) -> bool:
+    """Whether the failure is one that a legal repetition explains."""
+    return operation.error is not None and REPEATED.get(operation.kind) == operation.error
+
+
+def expect(operations: Iterable[Operation]) -> Expectation:
+    """The end state that operations, each worker's in its own order, lead to."""
+    expectation = Expectation()
+    for operation in operations:
+        expectation.take(operation)
+    return expectation

@@ -1,0 +1,1 @@
+"""Tests of the workload and of its check."""
