@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -29,16 +30,31 @@ class Kind:
     of_text: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
 
+    def read(self, raw: object) -> Any:
+        """The checked value of what TOML holds. Raises Invalid, also for another type; true is no number."""
+        if not isinstance(raw, self.toml) or isinstance(raw, bool):
+            names = {str: "string", int: "whole number", list: "list"}
+            wanted = "number" if isinstance(self.toml, tuple) else names[self.toml]
+            raise Invalid(f"is not a {wanted}", f"wanted: {self.name}")
+        return self.parse(raw)
+
 
 def typed(value: object) -> str:
-    """The value as it would be typed in the file or at a question."""
+    """The value as it would be typed in the file: TOML on one line, control characters escaped."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f'"{value}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
         return "[" + ", ".join(typed(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key_text(key)} = {typed(item)}" for key, item in value.items()) + "}"
     return str(value)
+
+
+def key_text(key: str) -> str:
+    """A key as it would be typed in the file."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else typed(key)
 
 
 def text(name: str, pattern: str, what: str, hint: str) -> Kind:
@@ -64,7 +80,7 @@ def integer(low: int, high: int, why: str) -> Kind:
 
 
 def _integer_of_text(value: str) -> object:
-    return int(value) if re.fullmatch(r"[+-]?\d+", value.strip()) else value
+    return int(value) if re.fullmatch(r"[+-]?[0-9]{1,20}", value) else value
 
 
 def seconds(low: float, high: float, why: str) -> Kind:
@@ -79,10 +95,7 @@ def seconds(low: float, high: float, why: str) -> Kind:
 
 
 def _number_of_text(value: str) -> object:
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    return float(value) if re.fullmatch(r"[+-]?[0-9]{1,20}([.][0-9]{1,20})?", value) else value
 
 
 def choice(*choices: str) -> Kind:
@@ -100,7 +113,7 @@ _SIZE_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def _size(value: str) -> int:
-    match = re.fullmatch(r"(\d+) ?([KMGT]?)(?:iB)?", value)
+    match = re.fullmatch(r"([0-9]{1,19}) ?([KMGT]?)(?:iB)?", value)
     if not match:
         raise Invalid("is not a size", 'write a whole number and a unit, such as "64MiB" or "1GiB"')
     return int(match[1]) * _SIZE_UNITS[match[2]]
@@ -118,7 +131,8 @@ def _address(value: str) -> ipaddress.IPv4Address:
     try:
         return ipaddress.IPv4Address(value)
     except ValueError:
-        raise Invalid("is not an IPv4 address", "write four numbers, such as 192.168.50.11; o2cb knows IPv4 only") from None
+        hint = "write four numbers, such as 192.168.50.11; o2cb knows IPv4 only"
+        raise Invalid("is not an IPv4 address", hint) from None
 
 
 def _interface_address(value: str) -> ipaddress.IPv4Interface:
@@ -126,7 +140,7 @@ def _interface_address(value: str) -> ipaddress.IPv4Interface:
         parsed = ipaddress.IPv4Interface(value)
     except ValueError:
         parsed = None
-    if parsed is None or "/" not in value:
+    if parsed is None or not re.fullmatch(r"[0-9]{1,2}", value.partition("/")[2]):
         raise Invalid("is not an IPv4 address with a prefix length", "write it such as 192.168.50.10/24")
     return parsed
 
@@ -143,18 +157,20 @@ class Portal:
 
 
 def _portal(value: str) -> Portal:
-    host, _, port = value.partition(":")
+    host, _, port = value.rpartition(":")
     try:
-        return Portal(ipaddress.IPv4Address(host), int(port))
+        if re.fullmatch(r"[0-9]{1,5}", port):
+            return Portal(ipaddress.IPv4Address(host), int(port))
     except ValueError:
-        raise Invalid("is not an address and a port", "write it such as 192.168.50.20:3260") from None
+        pass
+    raise Invalid("is not an address and a port", "write it such as 192.168.50.20:3260")
 
 
 def _uuid(value: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(value)
-    except ValueError:
-        raise Invalid("is not a UUID", "take what `uuidgen` prints") from None
+    parsed = uuid.UUID(value) if re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", value) else None
+    if parsed is None or parsed.int == 0:
+        raise Invalid("is not a UUID", "take what `uuidgen` prints")
+    return parsed
 
 
 def _strings(check: Callable[[str], Any]) -> Callable[[list[Any]], tuple[Any, ...]]:
@@ -176,8 +192,17 @@ def _path(value: str) -> str:
         raise Invalid("is a relative path", "write the whole path, from / on")
     if value != "/" and value.endswith("/"):
         raise Invalid("ends with a slash", "leave the slash at the end out")
-    if "//" in value or "/./" in f"{value}/" or "/../" in f"{value}/" or re.search(r"[\s\"'\\]", value):
-        raise Invalid("is not a plain path", "leave out empty parts, . and .., blanks, quotes and backslashes")
+    parts = [] if value == "/" else value[1:].split("/")
+    if any(part in (".", "..") or not re.fullmatch(r"[\w.+@-]{1,255}", part) for part in parts):
+        hint = "write it with letters, digits and . _ + @ - only, without empty parts, . and .."
+        raise Invalid("is not a plain path", hint)
+    return value
+
+
+def _device(value: str) -> str:
+    parts = value.split("/")
+    if not re.fullmatch(r"/dev/[A-Za-z0-9/._:+@-]+", value) or any(part in ("", ".", "..") for part in parts[1:]):
+        raise Invalid("is not a device path", "take a stable one below /dev/disk/by-id/")
     return value
 
 
@@ -190,16 +215,15 @@ CLUSTER = text(
     "take 1 to 16 letters and digits; the kernel takes nothing else (o2cb.sysconfig(5))",
 )  # fmt: skip
 INTERFACE = text(
-    "network interface", r"[^\s/\"']{1,15}", "is not a network interface name", "take a name that `ip link` shows",
+    "network interface", r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,15}", "is not a network interface name",
+    "take a name that `ip link` shows",
 )  # fmt: skip
 IQN = text(
-    "iSCSI qualified name", r"iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[a-z0-9.:-]+)?", "is not an iSCSI qualified name",
-    "write it such as iqn.2018-08.org.example:lun1 (RFC 7143, 4.2.7)",
+    "iSCSI qualified name", r"(?=.{1,223}$)iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9.-]+(:[a-z0-9.:-]+)?",
+    "is not an iSCSI qualified name", "write it such as iqn.2018-08.org.example:lun1 (RFC 7143, 4.2.7)",
 )  # fmt: skip
 USER = text("CHAP user", r"[A-Za-z0-9._-]{1,64}", "is not a CHAP user name", "take letters, digits, dot, _ and -")
-DEVICE = text(
-    "block device", r"/dev/[A-Za-z0-9/._:+@-]+", "is not a device path", "take a stable one below /dev/disk/by-id/"
-)
+DEVICE = Kind("block device", str, _device)
 OPTION = r"[a-z_]+(=[^\s(),\"]+)?"
 ADDRESS = Kind("IPv4 address", str, _address)
 INTERFACE_ADDRESS = Kind("IPv4 address with prefix", str, _interface_address)

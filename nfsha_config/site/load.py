@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nfsha_config.problems import InputError, Problem
 from nfsha_config.site import checks, kinds, model
-from nfsha_config.site.settings import REQUIRED, SETTINGS, TABLES, Setting
+from nfsha_config.site.settings import BY_KEY, REQUIRED, SETTINGS, TABLES, Setting
 
 LAB = Path(__file__).with_name("lab.toml")
 """The built-in site: the four machines of the laboratory."""
@@ -31,25 +33,43 @@ def load_file(path: Path) -> model.Site:
 
 def load(text: str, source: str) -> model.Site:
     """The site in a text; source names it in messages. Raises InputError with every problem found."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(source, [Problem("TOML", str(error), "mend the line named; see https://toml.io")]) from error
+    data = tables(text, source)
     problems = list(_unknown(data))
-    values = {key: value for key, value in _scalars(data, problems)}
+    values = dict(_scalars(data, problems))
     for table in TABLES:
-        values[table] = _rows(table, data, problems)
-    problems.extend(checks.check(values))
+        values.update(_rows(table, data, problems))
+    problems.extend(_as_typed(data, problem) for problem in checks.check(values))
     if problems:
         raise InputError(source, problems)
     return _site(values)
 
 
+def tables(text: str, source: str) -> dict[str, Any]:
+    """What a TOML text holds, unchecked. Raises InputError when it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(source, [Problem("TOML", str(error), "mend the line named; see https://toml.io")]) from error
+    except (ValueError, RecursionError) as error:
+        # tomllib lets int() and the stack say so themselves.
+        what = "holds a number of thousands of digits or a list in hundreds of lists"
+        raise InputError(source, [Problem("TOML", what, "write it plainly")]) from error
+
+
+def _as_typed(data: dict[str, Any], problem: Problem) -> Problem:
+    place = re.fullmatch(r"(\w+)(?:\[(\d+)\])?\.(\w+)", problem.where)
+    if problem.value is not None or not place:
+        return problem
+    table = data.get(place[1], {})
+    row = table[int(place[2]) - 1] if place[2] else table
+    return replace(problem, value=kinds.typed(row.get(place[3], BY_KEY[f"{place[1]}.{place[3]}"].default)))
+
+
 def _unknown(data: dict[str, Any]) -> Iterator[Problem]:
-    tables = sorted({setting.table for setting in SETTINGS})
+    known_tables = sorted({setting.table for setting in SETTINGS})
     for name, body in data.items():
-        if name not in tables:
-            yield Problem(name, "is not a key of a site", _meant(name, tables), _show(body))
+        if name not in known_tables:
+            yield Problem(kinds.key_text(name), "is not a key of a site", _meant(name, known_tables), _show(body))
             continue
         rows = body if isinstance(body, list) else [body]
         known = [setting.name for setting in SETTINGS if setting.table == name]
@@ -57,7 +77,8 @@ def _unknown(data: dict[str, Any]) -> Iterator[Problem]:
             where = f"{name}[{number}]" if name in TABLES else name
             for key in row if isinstance(row, dict) else ():
                 if key not in known:
-                    yield Problem(f"{where}.{key}", "is not a key of a site", _meant(key, known), _show(row[key]))
+                    place = f"{where}.{kinds.key_text(key)}"
+                    yield Problem(place, "is not a key of a site", _meant(key, known), _show(row[key]))
 
 
 def _show(value: object) -> str | None:
@@ -83,20 +104,22 @@ def _scalars(data: dict[str, Any], problems: list[Problem]) -> Iterator[tuple[st
         yield from _value(setting, setting.key, table, problems)
 
 
-def _rows(table: str, data: dict[str, Any], problems: list[Problem]) -> list[Values]:
+def _rows(table: str, data: dict[str, Any], problems: list[Problem]) -> Values:
     rows = data.get(table, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         problems.append(Problem(table, "is not a list of tables", f"write [[{table}]] above each", _show(rows)))
-        return []
+        return {}
     fields = [setting for setting in SETTINGS if setting.table == table]
-    return [
-        {
-            key.partition("].")[2]: value
-            for setting in fields
-            for key, value in _value(setting, f"{table}[{number}].{setting.name}", row, problems)
-        }
-        for number, row in enumerate(rows, 1)
-    ]
+    return {
+        table: [
+            {
+                key.partition("].")[2]: value
+                for setting in fields
+                for key, value in _value(setting, f"{table}[{number}].{setting.name}", row, problems)
+            }
+            for number, row in enumerate(rows, 1)
+        ]
+    }
 
 
 def _value(setting: Setting, where: str, table: dict[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Any]]:
@@ -104,20 +127,10 @@ def _value(setting: Setting, where: str, table: dict[str, Any], problems: list[P
     if raw is REQUIRED:
         problems.append(Problem(where, "is missing", setting.help))
         return
-    wanted = setting.kind.toml
-    if not isinstance(raw, wanted) or isinstance(raw, bool):
-        problems.append(Problem(where, f"is not a {_toml_name(wanted)}", f"wanted: {setting.kind.name}", kinds.typed(raw)))
-        return
     try:
-        yield where, setting.kind.parse(raw)
+        yield where, setting.kind.read(raw)
     except kinds.Invalid as invalid:
         problems.append(Problem(where, invalid.what, invalid.hint, kinds.typed(raw)))
-
-
-def _toml_name(wanted: type | tuple[type, ...]) -> str:
-    if isinstance(wanted, tuple):
-        return "number"
-    return {str: "string", int: "whole number", list: "list"}[wanted]
 
 
 def _site(values: Values) -> model.Site:

@@ -38,16 +38,19 @@ def make() -> Secrets:
 def check(values: dict[str, object], source: str) -> Secrets:
     """The secrets in values. Raises InputError; no message holds a secret."""
     names = [field.name for field in fields(Secrets)]
-    problems = [Problem(key, "is not a secret of a site", "known: " + ", ".join(names)) for key in values if key not in names]
+    known = "known: " + ", ".join(names)
+    problems = [Problem(key, "is not a secret of a site", known) for key in values if key not in names]
     for name in names:
         value = values.get(name)
-        if not isinstance(value, str) or not value:
+        if name not in values or value == "":
             problems.append(Problem(name, "is missing", "`nfsha secrets init` makes the file"))
+        elif not isinstance(value, str):
+            problems.append(Problem(name, "is not a string", "put it in quotes"))
         elif not _LEAST <= len(value) <= _MOST or not re.fullmatch(r"[A-Za-z0-9._+/=-]+", value):
             hint = f"take {_LEAST} to {_MOST} letters, digits and . _ + / = -"
             problems.append(Problem(name, "is too short, too long or has other characters", hint))
     if not problems and values["node"] == values["target"]:
-        hint = "take two different ones; a target must not be able to answer with the nodes' own secret (RFC 7143, 9.2.1)"
+        hint = "take two; a target must not be able to answer with the nodes' own secret (RFC 7143, 9.2.1)"
         problems.append(Problem("target", "is the same as node", hint))
     if problems:
         raise InputError(source, problems)
@@ -58,14 +61,22 @@ def load(path: Path) -> Secrets:
     """The secrets in a file. Raises InputError, also when others may read the file."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes().decode()
     except OSError as error:
         problem = Problem("file", str(error.strerror), "`nfsha secrets init` makes it")
         raise InputError(str(path), [problem]) from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(str(path), [Problem("TOML", str(error), "mend the line named")]) from error
+    except UnicodeDecodeError:
+        problem = Problem("file", "is not UTF-8 text", 'write lines such as node = "..."')
+        raise InputError(str(path), [problem]) from None
     if mode & 0o077:
         raise InputError(str(path), [Problem("mode", f"is {mode:04o}, others may read it", f"chmod 600 {path}")])
+    try:
+        values = tomllib.loads(content)
+    except (ValueError, RecursionError) as error:
+        # The error behind it could quote the file, so it goes no further than its place.
+        place = re.search(r"\((at [a-z0-9, ]+)\)", str(error))
+        what = f"is not TOML {place[1]}" if place else "is not TOML"
+        raise InputError(str(path), [Problem("file", what, 'write lines such as node = "..."')]) from None
     return check(values, str(path))
 
 

@@ -106,7 +106,8 @@ SETTINGS = (
         "mkfs.ocfs2 with two slots and journals of 4 MiB needs 32 MiB.",
     ),
     Setting(
-        "storage.node_user", kinds.USER, "nfsha-node", None, "CHAP user name with which the nodes log in at the target.",
+        "storage.node_user", kinds.USER, "nfsha-node", None,
+        "CHAP user name with which the nodes log in at the target.",
     ),
     Setting(
         "storage.target_user", kinds.USER, "nfsha-target", None,
