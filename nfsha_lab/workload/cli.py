@@ -73,9 +73,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--seconds", type=_seconds, help="how long (default: until SIGTERM or SIGINT)")
     option("--pause", type=_seconds, default=0.03, help="seconds between operations (default: 0.03)")
     option("--idle", action="store_true", help="take a lock, do nothing until the end, then use it once")
-    option(
-        "--stop-timeout", type=_seconds, default=30.0, help="seconds until one counts as hung (default: 30)"
-    )
+    option("--stop-timeout", type=_seconds, default=30.0, help="seconds until one counts as hung (default: 30)")
     option("--run", type=_run_id, help="id of the run, 8 of 0-9 and a-z (default: random)")
     option("--sabotage", choices=("drop-lock", "skip-fsync"), help="break it on purpose, to see red")
     parser.set_defaults(command=_run)

@@ -96,9 +96,7 @@ def lost_by_kernel(lines: Iterable[str], since: float) -> int:
     return total
 
 
-def judge(
-    holder: Sequence[Operation], prober: Sequence[Operation], kernel: Iterable[str], since: float
-) -> LocksLost:
+def judge(holder: Sequence[Operation], prober: Sequence[Operation], kernel: Iterable[str], since: float) -> LocksLost:
     """What the three witnesses say."""
     held, noticed = tenures(holder)
     return LocksLost(noticed, lost_by_kernel(kernel, since), stolen(prober, held))

@@ -28,9 +28,7 @@ class OperationLog:
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
-            raise WorkloadError(
-                f"{path}: exists already; a log tells of one run, so name a new file"
-            ) from None
+            raise WorkloadError(f"{path}: exists already; a log tells of one run, so name a new file") from None
         except OSError as error:
             raise WorkloadError(f"{path}: cannot be made: {error.strerror}") from None
 

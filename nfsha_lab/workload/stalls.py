@@ -66,10 +66,10 @@ def _duration(operation: Operation, stop: float) -> float:
 
 
 def _gaps(operations: Sequence[Operation], worker: str, zero: float, stop: float) -> Iterable[Span]:
-    """The times between finished operations of a worker; one in flight at the end is a gap up to then."""
+    """The times between finished operations of a worker; without one at the end, up to the stop."""
     mine = [one for one in operations if one.worker == worker]
     ends = [one.end for one in mine if one.ok and one.end is not None]
-    if ends and mine[-1].in_doubt:
+    if ends and not mine[-1].ok:
         ends.append(stop)
     return [Span(later - earlier, earlier - zero) for earlier, later in pairwise(ends)]
 

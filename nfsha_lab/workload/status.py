@@ -76,9 +76,7 @@ def _last_ends(lines: Iterable[bytes]) -> tuple[dict[tuple[str, str], float], di
     return ends, count
 
 
-def _status(
-    ends: Mapping[tuple[str, str], float], count: Mapping[str, int], wanted: set[tuple[str, str]]
-) -> Status:
+def _status(ends: Mapping[tuple[str, str], float], count: Mapping[str, int], wanted: set[tuple[str, str]]) -> Status:
     moment = now()
     since: dict[str, float | None] = {}
     for worker, kind in sorted(wanted):

@@ -24,6 +24,7 @@ FIGURES: Mapping[str, str] = {
     "hung": "workers that did not stop",
     "died": "workers that died",
 }
+_NONE_LOST = LocksLost(0, 0, 0)
 _FAULTS = ("missing", "duplicated", "torn", "out_of_order")
 
 
@@ -37,7 +38,7 @@ class Verdict:
     in_doubt: int = 0
     repeated: int = 0
     beyond: int = 0
-    lost: LocksLost = LocksLost(0, 0, 0)
+    lost: LocksLost = _NONE_LOST
     errors: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
@@ -85,9 +86,7 @@ def _judge_locks(history: History, kernel: Iterable[str], verdict: Verdict) -> N
     lost = locks.judge(history.of(holder.NAME), history.of(prober.NAME), kernel, start)
     verdict.lost = lost
     if lost.total:
-        text = (
-            f"seen by the holder {lost.by_io}, by the kernel {lost.by_kernel}, by the prober {lost.by_probe}"
-        )
+        text = f"seen by the holder {lost.by_io}, by the kernel {lost.by_kernel}, by the prober {lost.by_probe}"
         verdict.add("locks_lost", text, lost.total)
 
 
@@ -120,9 +119,7 @@ def _judge_small_files(history: History, evidence: Evidence, verdict: Verdict) -
         pieces = scan(evidence.files[name], run, namer.NAME)
         single = [writes[seq]]
         # A damaged piece at the start of a file is told apart by its place, which is that of record 1.
-        shifted = [
-            piece if piece.seq is None else replace(piece, seq=piece.seq - seq + 1) for piece in pieces
-        ]
+        shifted = [piece if piece.seq is None else replace(piece, seq=piece.seq - seq + 1) for piece in pieces]
         acknowledged = {1} if _acknowledged(single) else set()
         _note(name, audit(shifted, acknowledged, {1} if _doubtful(single) else set()), verdict)
 

@@ -41,7 +41,7 @@ class Load:
         )
 
     def say(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a subcommand to its end."""
+        """Run a subcommand to its end in a process of its own."""
         return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=10, check=False)
 
     def check(self, *options: str) -> dict[str, Any]:

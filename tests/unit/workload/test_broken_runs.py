@@ -17,9 +17,7 @@ def test_green(good: Load) -> None:
     assert verdict["green"]
     assert verdict["complete"] and verdict["ended"] == "time"
     assert not any(verdict["figures"].values()) and verdict["findings"] == []
-    assert {"write", "heartbeat", "lock", "create", "rename", "link", "unlink"} <= verdict[
-        "operations"
-    ].keys()
+    assert {"write", "heartbeat", "lock", "create", "rename", "link", "unlink"} <= verdict["operations"].keys()
     assert sum(map(sum, verdict["timeline"]["counts"].values())) == verdict["acknowledged"]
 
 
@@ -45,9 +43,7 @@ def test_duplicated_record(good: Load) -> None:
 def test_swapped_records(good: Load) -> None:
     path = good.file("writer-0")
     content = path.read_bytes()
-    path.write_bytes(
-        content[RECORD_SIZE : 2 * RECORD_SIZE] + content[:RECORD_SIZE] + content[2 * RECORD_SIZE :]
-    )
+    path.write_bytes(content[RECORD_SIZE : 2 * RECORD_SIZE] + content[:RECORD_SIZE] + content[2 * RECORD_SIZE :])
     assert good.red() == {"out_of_order": 1}
 
 
@@ -119,16 +115,12 @@ def test_hung_worker_does_not_hang_the_run(fresh: Load, running: subprocess.Pope
     assert fresh.red() == {"hung": 1}
 
 
-def test_killed_supervisor_leaves_a_log_that_can_be_judged(
-    fresh: Load, running: subprocess.Popen[str]
-) -> None:
+def test_killed_supervisor_leaves_a_log_that_can_be_judged(fresh: Load, running: subprocess.Popen[str]) -> None:
     refused = fresh.say("check", "--dir", str(fresh.directory), "--log", str(fresh.log))
     assert refused.returncode == 2 and "the run goes on" in refused.stderr
     running.kill()
     running.wait()
-    _wait_gone(
-        [fresh.pid(f"writer-{number}") for number in range(3)] + [fresh.pid("holder"), fresh.pid("namer")]
-    )
+    _wait_gone([fresh.pid(f"writer-{number}") for number in range(3)] + [fresh.pid("holder"), fresh.pid("namer")])
     with open(fresh.log, "a") as log:
         log.write('{"ev":"begin","w":"writer-0","n":999')
     verdict = fresh.check()

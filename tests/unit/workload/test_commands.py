@@ -19,18 +19,12 @@ def test_status_of_a_running_load(fresh: Load, running: subprocess.Popen[str]) -
 
 def test_status_of_one_that_stands_still(good: Load) -> None:
     assert good.say("status", "--log", str(good.log)).returncode == 0
-    assert (
-        good.say("status", "--log", str(good.log), "--within", "0.0001", "--kind", "write").returncode == 1
-    )
+    assert good.say("status", "--log", str(good.log), "--within", "0.0001", "--kind", "write").returncode == 1
     assert good.say("status", "--log", str(good.log), "--within", "100", "--kind", "sing").returncode == 1
 
 
 def test_status_finds_a_worker_far_back_in_the_log(good: Load) -> None:
-    stuck = [
-        line
-        for line in good.log.read_text().splitlines(True)
-        if '"writer-0"' not in line or "write" not in line
-    ]
+    stuck = [line for line in good.log.read_text().splitlines(True) if '"writer-0"' not in line or "write" not in line]
     first = good.log.read_text().splitlines(True)
     begun = [line for line in first if '"ev":"end","w":"writer-0"' in line][:2]
     rest = [line for line in stuck if '"ev":"end"' in line] * 4
@@ -43,9 +37,7 @@ def test_probe_from_outside(fresh: Load, running: subprocess.Popen[str]) -> None
     assert fresh.say(*where).stdout.startswith("held")
     waiting = fresh.say(*where, "--wait", "--timeout", "0.1")
     assert waiting.returncode == 1 and "did not get the lock" in waiting.stdout
-    waiter = subprocess.Popen(
-        fresh.command(*where, "--wait", "--timeout", "8"), stdout=subprocess.PIPE, text=True
-    )
+    waiter = subprocess.Popen(fresh.command(*where, "--wait", "--timeout", "8"), stdout=subprocess.PIPE, text=True)
     assert finish(running)[0] == 0
     assert waiter.communicate(timeout=9)[0].startswith("got the lock") and waiter.returncode == 0
     free = fresh.say(*where)

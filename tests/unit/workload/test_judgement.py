@@ -91,9 +91,7 @@ def held(*more: Operation) -> list[Operation]:
         ([operation("hold", error="EAGAIN")], [], LocksLost(1, 0, 0)),
     ],
 )
-def test_locks_by_io_and_probe(
-    holder: Sequence[Operation], probes: Sequence[Operation], lost: LocksLost
-) -> None:
+def test_locks_by_io_and_probe(holder: Sequence[Operation], probes: Sequence[Operation], lost: LocksLost) -> None:
     assert judge(holder, probes, [], 0.0) == lost
 
 
@@ -110,11 +108,7 @@ def test_stall_is_that_of_the_worst_off_worker() -> None:
     busy = [operation("write", 101.0 + step, worker="writer-0") for step in range(8)]
     stuck = [operation("write", 101.0, worker="writer-1"), operation("write", 107.0, worker="writer-1")]
     (pace,) = paces(history(*busy, *stuck))
-    assert (
-        pace.finished == 10
-        and pace.stall.seconds == pytest.approx(6.0)
-        and pace.stall.at == pytest.approx(1.1)
-    )
+    assert pace.finished == 10 and pace.stall.seconds == pytest.approx(6.0) and pace.stall.at == pytest.approx(1.1)
     assert pace.longest.seconds == pytest.approx(0.1)
 
 
@@ -129,6 +123,11 @@ def test_failed_operations_do_not_end_a_stall() -> None:
     failing = [operation("write", 102.0 + step, error="EIO") for step in range(5)]
     (pace,) = paces(history(operation("write", 101.0), *failing, operation("write", 108.0)))
     assert pace.failed == 5 and pace.stall.seconds == pytest.approx(7.0)
+
+
+def test_failing_until_the_end_is_a_stall() -> None:
+    (pace,) = paces(history(operation("write", 101.0), operation("write", 102.0, error="EIO")))
+    assert pace.stall.seconds == pytest.approx(8.9)
 
 
 def test_timeline_counts_finished_operations() -> None:
