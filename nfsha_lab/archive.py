@@ -1,0 +1,31 @@
+"""What apt can install inside a machine: a small Debian archive within the image, so that it works offline."""
+
+# Everything nfsha's packages depend on, or may; the image takes these and what they in turn need.
+PACKAGES: tuple[str, ...] = (
+    "chrony",
+    "conntrack",
+    "debconf",
+    "e2fsprogs",
+    "ethtool",
+    "fdisk",
+    "gdisk",
+    "iproute2",
+    "iputils-arping",
+    "keepalived",
+    "nfs-common",
+    "nfs-kernel-server",
+    "nftables",
+    "ocfs2-tools",
+    "open-iscsi",
+    "parted",
+    "python3-click",
+    "python3-jinja2",
+    "python3-tomlkit",
+    "sg3-utils",
+    "strace",
+    "tgt",
+    "ucf",
+)
+
+# Where the archive lies in the image; guest/etc/apt/sources.list.d/lab.sources names the same folder.
+FOLDER = "/srv/lab-archive"

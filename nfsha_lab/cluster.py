@@ -1,0 +1,114 @@
+"""The cluster in the laboratory as a story sees it: who serves, whether all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nfsha_lab.errors import LabError, ProductError
+from nfsha_lab.lab import Lab
+from nfsha_lab.log import step
+from nfsha_lab.machine import Machine
+from nfsha_lab.topology import VIRTUAL_ADDRESS
+
+NODES = ("nfs1", "nfs2")
+STATE, DATA, MOUNT = "/var/lib/nfs", "/srv/nfs4/data", "/data"
+WORK = "work"
+"""Folder of the workload on the data file system."""
+
+SETTLE_SECONDS = 300.0
+_THREADS = "cat /proc/fs/nfsd/threads 2>/dev/null || echo 0"
+_MOUNTED = f"grep -q ' {STATE} ocfs2 ' /proc/self/mounts && grep -q ' {DATA} ocfs2 ' /proc/self/mounts"
+
+
+class Cluster:
+    """Two nodes, a target and a client, with nfsha installed."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.nodes = [lab[name] for name in NODES]
+        self.target = lab["iscsi"]
+        self.client = lab["client"]
+
+    def other(self, node: Machine) -> Machine:
+        """The node that is not this one."""
+        return next(candidate for candidate in self.nodes if candidate is not node)
+
+    def runs_nfsd(self, node: Machine) -> bool:
+        """Whether knfsd has threads on the node; a machine that is off or starting runs none."""
+        if not node.running:
+            return False
+        try:
+            return int(node.execute(_THREADS, 30)[1].strip() or 0) > 0
+        except ProductError:
+            raise
+        except LabError:
+            # The agent is away: the machine was switched off, or is booting and has no nfsd yet.
+            return False
+
+    def at_most_one_serves(self) -> bool:
+        """The invariant. The first node is asked twice, around the second, so that a handover is not seen as both."""
+        first, second = self.nodes
+        return not (self.runs_nfsd(first) and self.runs_nfsd(second) and self.runs_nfsd(first))
+
+    @contextmanager
+    def one_server_at_most(self) -> Iterator[None]:
+        """Hold the invariant for a block."""
+        with self.lab.invariant("at most one node runs nfsd", self.at_most_one_serves):
+            yield
+
+    def serving(self, timeout: float = SETTLE_SECONDS) -> Machine:
+        """Wait until one node serves at the virtual address, and give it."""
+        found: list[Machine] = []
+
+        def one() -> bool:
+            found[:] = [node for node in self.nodes if node.running and self.runs_nfsd(node) and self._has_address(node)]
+            return len(found) == 1
+
+        self.client.poll("one node serves at the virtual address", one, timeout)
+        return found[0]
+
+    def _has_address(self, node: Machine) -> bool:
+        return f" {VIRTUAL_ADDRESS}/" in node.execute("ip -4 -o address show")[1]
+
+    def settle(self, timeout: float = SETTLE_SECONDS) -> Machine:
+        """Wait until the cluster is whole: one node serves, the other could, nothing failed. The serving node."""
+        with step("waiting until the cluster is whole"):
+            active = self.serving(timeout)
+            standby = self.other(active)
+            standby.wait_until_succeeds(_MOUNTED, timeout)
+            standby.wait_for_unit("keepalived.service", timeout)
+            self.client.wait_until_succeeds(f"timeout 60 stat {MOUNT}/{WORK} || test ! -e {MOUNT}/{WORK}", timeout)
+        return active
+
+    def assert_healthy(self) -> None:
+        """No unit failed, no ordering cycle in any boot's journal, no kernel fault. ProductError names what was seen."""
+        seen = []
+        for machine in self.lab.all:
+            seen += [f"{machine.name}: unit {unit} failed" for unit in machine.failed_units()]
+            pattern = "ordering cycle|Oops|BUG:|general protection fault"
+            lines = machine.execute(f"journalctl --no-pager -o cat --boot | grep -E '{pattern}'")[1].splitlines()
+            seen += [f"{machine.name}: {line}" for line in lines]
+        if seen:
+            raise ProductError("not healthy:\n" + "\n".join(seen))
+
+    def table(self) -> str:
+        """What runs where, for a person."""
+        rows = [("machine", "address", "systemd", "what it does")]
+        for machine in self.lab.all:
+            state = machine.execute("systemctl is-system-running")[1].strip()
+            rows.append((machine.name, machine.address, state, self._role(machine)))
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+    def _role(self, machine: Machine) -> str:
+        if machine is self.target:
+            size = machine.succeed("tgtadm --lld iscsi --op show --mode conn --tid 1 | grep -c Initiator || true").strip()
+            return f"target; {size} initiators logged in"
+        if machine is self.client:
+            source = machine.execute(f"stat {MOUNT} >/dev/null; findmnt -n -t nfs4 -o SOURCE,FSTYPE {MOUNT}")[1]
+            return f"client; {' '.join(source.split()) or 'nothing mounted'} on {MOUNT}"
+        if self.runs_nfsd(machine):
+            return f"serves NFS at {VIRTUAL_ADDRESS}"
+        mounted = machine.execute(_MOUNTED)[0] == 0
+        return "stands by, both volumes mounted" if mounted else "not ready"

@@ -1,0 +1,45 @@
+#!/bin/sh
+# The last steps of an image, run by mmdebstrap as (mapped) root: recipe.sh ROOT OUT SIZE ARCHIVE PACKAGE...
+set -eu
+
+root=$1 out=$2 size=$3 archive=$4
+shift 4
+
+in_root() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"; }
+
+# The guest's own source is of no use before it exists.
+lab_source=$root/etc/apt/sources.list.d/lab.sources
+mv "$lab_source" "$root/lab.sources"
+in_root apt-get update --quiet
+in_root apt-get clean
+in_root apt-get install --yes --quiet --download-only --no-install-recommends "$@"
+mkdir -p "$root$archive"
+mv "$root"/var/cache/apt/archives/*.deb "$root$archive/"
+in_root sh -ec "cd '$archive' && apt-ftparchive packages . >Packages && apt-ftparchive release . >/Release && mv /Release ."
+rm -rf "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/* "$root"/var/lib/apt/lists/*
+mv "$root/lab.sources" "$lab_source"
+
+in_root systemctl --quiet enable lab-personalise.service
+in_root systemctl --quiet mask \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+    fstrim.timer man-db.timer getty@tty1.service serial-getty@ttyS0.service systemd-network-generator.service
+rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/hostname "$root"/var/lib/dbus/machine-id
+ln -s /etc/machine-id "$root"/var/lib/dbus/machine-id
+: >"$root"/etc/machine-id
+in_root passwd --quiet --lock root
+in_root dpkg-query --show --showformat '${Package} ${Version}\n' >"$out/packages"
+
+cp "$root"/boot/vmlinuz-* "$out/vmlinuz"
+cp "$root"/boot/initrd.img-* "$out/initrd"
+# mmdebstrap's proc, sys and dev lie in the tree; they are left out in a mount namespace of its own.
+# shellcheck disable=SC2016
+unshare --mount sh -ec '
+    root=$1 out=$2 size=$3
+    cut -d " " -f 2 /proc/self/mounts | grep "^$root/" | sort -r | while read -r mounted; do
+        umount "$mounted"
+    done
+    # lazy_*=0: nothing is left for the guest to initialise at its first mount.
+    mke2fs -q -t ext4 -L root -m 0 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard \
+        -d "$root" "$out/disk.raw" "$size"
+' image "$root" "$out" "$size"
+chmod a+r "$out"/*
