@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from nfsha_config import paths
@@ -35,20 +35,19 @@ def package_of(host: str, site: Site) -> str:
 def packaged(package: str, site: Site, site_text: str) -> tuple[ManagedFile, ...]:
     """What the .deb holds; all of it below /usr."""
     own = ManagedFile(f"/usr/share/{package}/site.toml", site_text, 0o644, Owned.PACKAGE)
-    return (own, *(file for file in _walk(package, site, None, None) if file.owned is Owned.PACKAGE))
+    return (own, *_walk(package, site, None, None, (Owned.PACKAGE,)))
 
 
 def configured(package: str, site: Site, node: Node | None) -> tuple[ManagedFile, ...]:
     """What `nfsha configure` writes on a machine; node is the machine's own, for the package of a node."""
-    return tuple(
-        file for file in _walk(package, site, node, None) if file.owned in (Owned.CONFIGURE, Owned.UCF)
-    )  # fmt: skip
+    return tuple(_walk(package, site, node, None, (Owned.CONFIGURE, Owned.UCF)))
 
 
 def files(host: str, site: Site, secrets: Secrets | None) -> tuple[ManagedFile, ...]:
     """Everything for a host; the files with secrets only when they are given."""
     package = package_of(host, site)
-    return tuple(_walk(package, site, site.node(host), secrets))
+    wanted = [owned for owned in Owned if secrets is not None or owned is not Owned.SECRET]
+    return tuple(_walk(package, site, site.node(host), secrets, wanted))
 
 
 def tgt_conf(site: Site, secrets: Secrets) -> ManagedFile:
@@ -66,13 +65,15 @@ def _secret(package: str, path: str, site: Site, secrets: Secrets) -> ManagedFil
     return ManagedFile(path, text, 0o600, Owned.SECRET)
 
 
-def _walk(package: str, site: Site, node: Node | None, secrets: Secrets | None) -> Iterator[ManagedFile]:
+def _walk(
+    package: str, site: Site, node: Node | None, secrets: Secrets | None, wanted: Container[Owned]
+) -> Iterator[ManagedFile]:
     folder = paths.templates() / package
     for source in sorted(_sources(folder)):
         relative = source.relative_to(folder)
         path = _place(f"/{relative}".removesuffix(_TEMPLATE), site)
         owned = _owned(path)
-        if owned is Owned.SECRET and secrets is None:
+        if owned not in wanted:
             continue
         if source.suffix == _TEMPLATE:
             text = _render(f"{package}/{relative}", package, site, node, secrets)
