@@ -1,0 +1,1 @@
+"""From a site to packages in a signed apt repository; runs on a build host only."""

@@ -1,0 +1,235 @@
+"""The command nfsha: parses and prints, no more; the only place that exits."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from nfsha_config import __version__, answers, render
+from nfsha_config.build import build, preseed, source
+from nfsha_config.build.sources import PLACEHOLDER
+from nfsha_config.paths import Paths
+from nfsha_config.problems import NfshaError
+from nfsha_config.site import load, secrets
+
+FILE = click.Path(path_type=Path)
+PACKAGE = click.Choice(render.PACKAGES)
+site_option = click.option("--site", type=FILE, default=load.LAB, help="The site's file; without it, the laboratory.")
+
+
+def main() -> NoReturn:
+    """Run, and exit: 0 done, 1 an error that is the user's to mend, 2 a wrong command line."""
+    try:
+        nfsha.main(prog_name="nfsha", standalone_mode=False)
+    except NfshaError as error:
+        for line in str(error).splitlines():
+            click.echo(f"nfsha: {line}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    sys.exit(0)
+
+
+def files_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A file that can't be read or written is the user's to mend: no traceback."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise NfshaError(f"{place}{error.strerror or error} (mend the path or its permissions)") from error
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show each command that is run.")
+@click.version_option(__version__, prog_name="nfsha", message="%(prog)s %(version)s")
+def nfsha(verbose: bool) -> None:
+    """Highly available NFSv4 on plain Debian: from a site's description to running machines."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="nfsha: %(message)s", stream=sys.stderr, force=True
+    )
+
+
+@nfsha.command()
+def example() -> None:
+    """Print the laboratory's site.toml, a site to start from."""
+    click.echo(load.LAB.read_text(encoding="utf-8"), nl=False)
+
+
+@nfsha.command()
+@click.argument("site", type=FILE, default=load.LAB)
+def check(site: Path) -> None:
+    """Show all problems of a site's file."""
+    good = load.load_file(site)
+    nodes = ", ".join(node.name for node in good.nodes)
+    click.echo(f"{site}: good; cluster {good.cluster.name}, revision {good.cluster.revision}, nodes {nodes}")
+
+
+@nfsha.command("render")
+@click.argument("host")
+@site_option
+@click.option("--secrets", "secrets_file", type=FILE, help="Render the files that hold secrets, too.")
+@click.option("--out", type=FILE, help="Write the files below this folder, instead of printing them.")
+@files_errors
+def render_(host: str, site: Path, secrets_file: Path | None, out: Path | None) -> None:
+    """Show the files of HOST: the name of a node, target or client."""
+    chap = secrets.load(secrets_file) if secrets_file else None
+    files = render.files(host, load.load_file(site), chap)
+    if out is not None:
+        source.write(files, out)
+        click.echo(f"{out}: {len(files)} files")
+        return
+    for file in files:
+        click.echo(f"==> {file.path} {file.mode:04o}")
+        click.echo(file.text)
+
+
+@nfsha.command("build")
+@site_option
+@click.option("--out", type=FILE, required=True, help="The repository's folder; an earlier repository in it is replaced.")
+@click.option("--uri", default=PLACEHOLDER, show_default=True, help="Where machines will find it; goes into nfsha.sources.")
+@click.option("--tool", type=FILE, help="The .deb of this tool, where it can be neither built nor fetched.")
+@files_errors
+def build_(site: Path, out: Path, uri: str, tool: Path | None) -> None:
+    """Build the site's packages and put them into a signed apt repository."""
+    load.load_file(site)
+    text = site.read_text(encoding="utf-8")
+    for name in build.build(build.Order(text, str(site), out, uri, tool)):
+        click.echo(name)
+    click.echo(f"{out / build.SOURCES}: copy it to /etc/apt/sources.list.d/ on each machine")
+
+
+@nfsha.command("preseed")
+@click.argument("host")
+@site_option
+@click.option("--secrets", "secrets_file", type=FILE, required=True, help="What `nfsha secrets init` made.")
+@click.option("--out", type=FILE, help="The file to write, mode 0600.  [default: HOST.preseed]")
+@click.option("--consent-to-format", is_flag=True, help="Let the first node partition and format the blank LUN.")
+@files_errors
+def preseed_(host: str, site: Path, secrets_file: Path, out: Path | None, consent_to_format: bool) -> None:
+    """Write the debconf answers for an unattended installation of HOST."""
+    text = preseed.text(host, load.load_file(site), secrets.load(secrets_file), format_lun=consent_to_format)
+    place = out or Path(f"{host}.preseed")
+    preseed.write(place, text)
+    click.echo(place)
+
+
+@nfsha.group("secrets")
+def secrets_() -> None:
+    """The CHAP secrets of a site."""
+
+
+@secrets_.command()
+@click.argument("file", type=FILE, default=Path("secrets"))
+@files_errors
+def init(file: Path) -> None:
+    """Make FILE with new secrets, mode 0600; one that is there is never overwritten."""
+    secrets.write_new(file, secrets.make())
+    click.echo(f"{file}: made; keep it, it is not in the packages")
+
+
+@nfsha.group()
+def repo() -> None:
+    """The apt repository."""
+
+
+@repo.command("serve")
+@click.argument("folder", type=FILE)
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@files_errors
+def repo_serve(folder: Path, bind: str, port: int) -> None:
+    """Serve FOLDER by HTTP until interrupted."""
+    from nfsha_config.build import serve
+
+    with serve.server(folder, bind, port) as server:
+        host, taken = server.server_address[:2]
+        click.echo(f"serving {folder} at http://{str(host)}:{taken}/")
+        server.serve_forever()
+
+
+@nfsha.command()
+@click.argument("package", type=PACKAGE)
+@click.option("--answers", "given", type=click.File(encoding="utf-8"), help="Lines of key=value; - is standard input.")
+@files_errors
+def configure(package: str, given: Any) -> None:
+    """Make this machine what its site says; what a package's installation runs."""
+    from nfsha_config.host import configure as host
+
+    for line in host.configure(package, answers.parse(given.read()) if given else {}, Paths()):
+        click.echo(line)
+
+
+@nfsha.command()
+@click.argument("package", type=PACKAGE)
+@files_errors
+def deconfigure(package: str) -> None:
+    """Stop a package's services and take its rendered files away; the data stays."""
+    from nfsha_config.host import configure as host
+
+    host.deconfigure(package, Paths())
+
+
+@nfsha.command()
+@click.argument("package", type=PACKAGE)
+@files_errors
+def plan(package: str) -> None:
+    """Show what `nfsha configure` would change on this machine."""
+    from nfsha_config.host import configure as host
+
+    for line in host.plan(package, Paths()):
+        click.echo(line)
+
+
+@nfsha.group()
+def host() -> None:
+    """The steps that systemd units run on a machine of the cluster."""
+
+
+@host.command()
+@files_errors
+def preflight() -> None:
+    """Check that the kernel has what a node needs."""
+    from nfsha_config.host import preflight as step
+
+    step.main(Paths())
+
+
+@host.command()
+@files_errors
+def storage() -> None:
+    """Bring the shared LUN up; prepare it once, with consent."""
+    from nfsha_config.host import storage as step
+
+    step.main(Paths())
+
+
+@host.command()
+@files_errors
+def logout() -> None:
+    """End the iSCSI session."""
+    from nfsha_config.host import storage as step
+
+    step.logout(Paths())
+
+
+@host.command()
+@files_errors
+def target() -> None:
+    """Check the LUN's device, and give it to tgtd."""
+    from nfsha_config.host import target as step
+
+    step.main(Paths())
