@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -30,10 +32,11 @@ class Content(Enum):
 
 @dataclass(frozen=True)
 class Found:
-    """The content, and for FOREIGN a word of what it is."""
+    """The content; for FOREIGN a word of what it is, for PARTITIONED the numbers of the partitions that are blank."""
 
     content: Content
     what: str = ""
+    blank: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,9 @@ def examine(device: Path, site: Site) -> Found:
     Blank is only what blkid(8) and wipefs(8) know nothing of, whose first and last 8 MiB and 64 samples between
     are zero, and which has the site's size. Raises Refused where it can't be read: an error is not "blank".
     """
-    run(["blockdev", "--flushbufs", device])
     size = _size(device)
+    if device.is_block_device():
+        run(["blockdev", "--flushbufs", device])
     if size != site.storage.size:
         return Found(Content.FOREIGN, f"a device of {size_text(size)}, where the site says {size_text(site.storage.size)}")
     whole = Region(0, size)
@@ -87,26 +91,29 @@ def partition_device(device: Path, number: int) -> Path:
 
 def _partitions(device: Path, site: Site) -> Found:
     regions = _regions(device)
-    wanted = (site.state_uuid, site.data_uuid)
-    if len(regions) != len(wanted):
-        return Found(Content.FOREIGN, f"this site's partition table with {len(regions)} partitions in place of 2")
-    content = Content.READY
-    for number, (region, uuid) in enumerate(zip(regions, wanted, strict=True), 1):
-        signature = _blkid(device, region)
+    wanted = {1: site.state_uuid, 2: site.data_uuid}
+    if regions.keys() != wanted.keys():
+        numbers = ", ".join(str(number) for number in regions) or "none"
+        return Found(Content.FOREIGN, f"this site's partition table with other partitions (found: {numbers}; wanted: 1, 2)")
+    blank = []
+    for number, uuid in wanted.items():
+        signature = _blkid(device, regions[number])
         if signature.get("TYPE") == "ocfs2" and signature.get("UUID") == str(uuid):
             continue
         if signature:
             return Found(Content.FOREIGN, f"{describe(signature)} in partition {number}")
-        if _blank_or_not(device, region).content is not Content.BLANK:
+        if _blank_or_not(device, regions[number]).content is not Content.BLANK:
             return Found(Content.FOREIGN, f"unknown data in partition {number}")
-        content = Content.PARTITIONED
-    return Found(content)
+        blank.append(number)
+    return Found(Content.PARTITIONED, blank=tuple(blank)) if blank else Found(Content.READY)
 
 
-def _regions(device: Path) -> list[Region]:
+def _regions(device: Path) -> dict[int, Region]:
+    """The partitions by number: the digits at the end of sfdisk's name for each."""
     table = json.loads(run(["sfdisk", "--json", device]).stdout)["partitiontable"]
     sector = int(table.get("sectorsize", _SECTOR))
-    return [Region(int(row["start"]) * sector, int(row["size"]) * sector) for row in table.get("partitions", [])]
+    rows = {int(re.sub(r".*\D", "", row["node"])): row for row in table.get("partitions", [])}
+    return {number: Region(int(row["start"]) * sector, int(row["size"]) * sector) for number, row in rows.items()}
 
 
 def _blkid(device: Path, region: Region) -> dict[str, str]:
@@ -129,11 +136,24 @@ def _blank_or_not(device: Path, region: Region) -> Found:
     try:
         with device.open("rb", buffering=0) as file:
             for start, length in _looked_at(region):
-                if os.pread(file.fileno(), length, start).strip(b"\0"):
+                if not _is_zero(file.fileno(), start, length):
                     return Found(Content.FOREIGN, f"unknown data near byte {start}")
     except OSError as error:
         raise Refused(f"{device}: can't be read ({error.strerror}); mend the device, then try again") from error
     return Found(Content.BLANK)
+
+
+def _is_zero(descriptor: int, start: int, length: int) -> bool:
+    """Whether all of it is zero. Raises OSError; where a bad sector follows good ones, the first read is just short."""
+    end = start + length
+    while start < end:
+        data = os.pread(descriptor, end - start, start)
+        if not data:
+            raise OSError(errno.EIO, f"ends at byte {start}")
+        if data.strip(b"\0"):
+            return False
+        start += len(data)
+    return True
 
 
 def _looked_at(region: Region) -> list[tuple[int, int]]:
