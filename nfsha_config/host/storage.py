@@ -8,18 +8,20 @@ import time
 from pathlib import Path
 
 from nfsha_config.host import iscsi, machine
-from nfsha_config.host.lun import Content, examine, layout, partition_device
+from nfsha_config.host.lun import Content, Found, examine, layout, partition_device
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
 from nfsha_config.run import run
 from nfsha_config.site import load, secrets
-from nfsha_config.site.model import Node, Site
+from nfsha_config.site.model import Site
 
 log = logging.getLogger(__name__)
 
 _RETRY = 5.0
 _JOURNAL = "4M"
 _MKFS_DEADLINE = 900.0
+# Seconds; mkfs.ocfs2 takes some, and meanwhile a partition holds what no one can name yet.
+_SETTLE = 30.0
 
 
 def main(paths: Paths) -> None:
@@ -29,17 +31,12 @@ def main(paths: Paths) -> None:
     node = machine.node_of(here, site, os.uname().nodename)
     iscsi.login(site, secrets.load(paths.secrets), paths)
     device = Path(site.lun_path)
-    while (found := examine(device, site)).content is not Content.READY:
-        if found.content is Content.FOREIGN:
-            raise Refused(
-                f"{device} holds {found.what}; nfsha neither formats nor mounts it. "
-                f"If it may be lost, and only then: wipefs --all {device} and overwrite both ends with zeros"
-            )
-        if node.number == 1:
-            _prepare(device, site, found.content, machine.load(paths).consent)
-            machine.withdraw_consent(paths)
-        else:
-            _wait_for_first(site.nodes[0], device)
+    found = examine(device, site)
+    if found.content is not Content.READY and node.number == 1:
+        _prepare(device, site, found, here.consent)
+        machine.withdraw_consent(paths)
+    elif found.content is not Content.READY:
+        _wait_for_first(device, site, found)
     _show_partitions(device)
 
 
@@ -48,26 +45,48 @@ def logout(paths: Paths) -> None:
     iscsi.logout(load.load_file(paths.site))
 
 
-def _wait_for_first(first: Node, device: Path) -> None:
-    log.info("%s is blank; waiting for %s to prepare it", device, first.name)
-    time.sleep(_RETRY)
+def _wait_for_first(device: Path, site: Site, found: Found) -> None:
+    """Look until both volumes are there, as long as it takes. Raises Refused for what the first node can't be making."""
+    deadline = time.monotonic() + _SETTLE
+    while found.content is not Content.READY:
+        if found.content is not Content.FOREIGN:
+            deadline = time.monotonic() + _MKFS_DEADLINE
+            log.info("%s holds %s; waiting for %s to prepare it", device, found.content.value, site.nodes[0].name)
+        elif time.monotonic() > deadline:
+            raise _foreign(device, found)
+        time.sleep(_RETRY)
+        found = examine(device, site)
 
 
-def _prepare(device: Path, site: Site, content: Content, consent: str) -> None:
+def _foreign(device: Path, found: Found) -> Refused:
+    return Refused(
+        f"{device} holds {found.what}; nfsha neither formats nor mounts it. "
+        f"If it may be lost, and only then: wipefs --all {device} and overwrite both ends with zeros"
+    )
+
+
+def _prepare(device: Path, site: Site, found: Found, consent: str) -> None:
+    if found.content is Content.FOREIGN:
+        raise _foreign(device, found)
     if consent != str(device):
         raise Refused(
             f"{device} is blank, and nobody has consented to format it; "
             "to consent: dpkg-reconfigure nfsha-node, then: systemctl restart nfsha-node.target"
         )
-    if content is Content.BLANK:
+    if found.content is Content.BLANK:
         log.info("%s is blank: partitioning it", device)
         run(["sfdisk", "--wipe", "never", "--wipe-partitions", "never", device], stdin=layout(site))
+        found = examine(device, site)
     _show_partitions(device)
     run(["o2cb", "register-cluster", site.cluster.name])
-    for number, name, uuid in ((1, "nfsha-state", site.state_uuid), (2, "nfsha-data", site.data_uuid)):
-        if not run(["blkid", "--probe", partition_device(device, number)], check=False).stdout:
-            log.info("%s: making OCFS2 %s", partition_device(device, number), name)
-            _mkfs(partition_device(device, number), site, name, str(uuid))
+    volumes = {1: ("nfsha-state", site.state_uuid), 2: ("nfsha-data", site.data_uuid)}
+    for number in found.blank:
+        name, uuid = volumes[number]
+        log.info("%s: making OCFS2 %s", partition_device(device, number), name)
+        _mkfs(partition_device(device, number), site, name, str(uuid))
+    made = examine(device, site)
+    if made.content is not Content.READY:
+        raise Refused(f"{device} was formatted, and yet holds {made.what or made.content.value}; does another machine write to it?")
 
 
 def _mkfs(partition: Path, site: Site, label: str, uuid: str) -> None:
