@@ -1,0 +1,51 @@
+"""The reference page of site.toml, made of the settings table so that the two can't differ."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from nfsha_config.site import kinds
+from nfsha_config.site.settings import REQUIRED, SETTINGS, TABLES, Setting
+
+_HEAD = """\
+# site.toml
+
+The description of a cluster, in [TOML](https://toml.io/en/v1.0.0). `nfsha example` prints a whole one, `nfsha check`
+names all problems of one at once. A key that is left out has its default; a key that is not on this page is refused.
+
+This page is made from `nfsha_config/site/settings.py` by `python3 -m nfsha_config.site.reference`; change it there.
+"""
+
+
+_LISTS = {
+    "node": "Once for each server; the order gives the o2cb number and the VRRP preference.",
+    "export": "Once for each exported directory.",
+}
+
+
+def page() -> str:
+    """The page, in Markdown."""
+    tables = [_table(name, list(rows)) for name, rows in groupby(SETTINGS, lambda setting: setting.table)]
+    return "\n".join([_HEAD, *tables])
+
+
+def _table(name: str, settings: list[Setting]) -> str:
+    head = f"## [[{name}]]\n\n{_LISTS[name]}\n" if name in TABLES else f"## [{name}]\n"
+    return "\n".join([head, *(_setting(setting) for setting in settings)])
+
+
+def _setting(setting: Setting) -> str:
+    default = "required" if setting.default is REQUIRED else f"default `{kinds.typed(setting.default)}`"
+    asked = f"; asked by debconf, priority {setting.asked}" if setting.asked else ""
+    return "\n".join([
+        f"### {setting.name}",
+        "",
+        " ".join(sentence for sentence in (setting.help, setting.why) if sentence),
+        "",
+        f"*{setting.kind.name}; {default}{asked}*",
+        "",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(page(), end="")
