@@ -1,0 +1,48 @@
+"""The installed cluster: from the cache in seconds, or made from nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from nfsha_lab import snapshots
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.folders import Folders
+from nfsha_lab.install import find_or_build, install, source_key
+from nfsha_lab.lab import RELEASE, Lab, open_lab
+
+_BOOTED, _INSTALLED = "booted", "installed"
+
+
+def installed(folders: Folders, release: str = RELEASE) -> Cluster:
+    """A whole cluster, freshly installed from this checkout's packages; what ran in this laboratory before is gone."""
+    lab = open_lab(folders, release)
+    if snapshots.recall(lab, _INSTALLED, _digest()):
+        return Cluster(lab)
+    repository = find_or_build(folders)
+    booted(lab)
+    cluster = install(lab, repository)
+    cluster.assert_healthy()
+    snapshots.keep(lab, _INSTALLED, _digest())
+    return cluster
+
+
+def again(lab: Lab) -> Cluster:
+    """The same laboratory as it was when its installation ended."""
+    if not snapshots.recall(lab, _INSTALLED, _digest()):
+        return installed(lab.folders, lab.release)
+    return Cluster(lab)
+
+
+def booted(lab: Lab) -> None:
+    """Four plain Debian machines, just booted."""
+    if not snapshots.recall(lab, _BOOTED):
+        lab.fresh()
+        lab.boot()
+        snapshots.keep(lab, _BOOTED)
+
+
+def _digest() -> str:
+    """What an installed cluster depends on besides the image: the packages, and how they are installed."""
+    how = Path(__file__).with_name("install.py").read_bytes()
+    return hashlib.sha256(source_key().encode() + how).hexdigest()

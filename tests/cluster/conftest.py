@@ -1,0 +1,60 @@
+"""Each story starts from the installed cluster, restored running; what a failed one leaves behind is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.folders import Folders
+from nfsha_lab.lab import Lab
+from nfsha_lab.load import Load
+from nfsha_lab.log import say
+from nfsha_lab.cli import collect_logs
+from nfsha_lab.up import again, installed
+
+_ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefacts"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--release NAME: the Debian release of the four machines."""
+    parser.addoption("--release", default="bookworm", help="Debian release of the machines (default: bookworm)")
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """Four machines with nfsha installed by apt from the repository of this checkout."""
+    folders = Folders.of_environment(os.environ.get("NFSHA_LAB_NAME", "test"))
+    made = installed(folders, request.config.getoption("--release")).lab
+    yield made
+    made.down()
+
+
+@pytest.fixture
+def cluster(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The installed cluster, whole, as it was when its installation ended."""
+    yield again(lab)
+    if getattr(request.node, "failed", False):
+        folder = _ARTEFACTS / request.node.name
+        say(f"journals and consoles are kept in {folder}")
+        collect_logs(lab, folder)
+
+
+@pytest.fixture
+def load(cluster: Cluster) -> Load:
+    """A running workload on the client: writers, a lock holder with an open file, one that creates and renames."""
+    running = Load(cluster, "story")
+    running.start()
+    return running
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Let the fixture know that its story failed."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when in ("setup", "call") and report.failed:
+        item.failed = True  # type: ignore[attr-defined]

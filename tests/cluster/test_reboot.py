@@ -1,0 +1,67 @@
+"""Machines reboot, one after the other and all at once; nobody has to do anything."""
+
+from __future__ import annotations
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.lab import parallel
+from nfsha_lab.load import Load
+
+
+def test_serving_node_reboots(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        active.reboot()
+        load.wait_until_writes()
+        active.wait_until_booted()
+        assert cluster.settle() is cluster.other(active)
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_standby_and_then_the_target_reboot(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    standby = cluster.other(active)
+    with cluster.one_server_at_most():
+        standby.reboot()
+        standby.wait_until_booted()
+        assert cluster.settle() is active
+        load.wait_until_writes()
+        boots = {node.name: node.boot_id() for node in cluster.nodes}
+        cluster.target.reboot()
+        cluster.target.wait_until_booted()
+        load.wait_until_writes()
+        assert cluster.settle() is active
+        assert boots == {node.name: node.boot_id() for node in cluster.nodes}, "a node reset itself"
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_client_reboots(cluster: Cluster) -> None:
+    before = Load(cluster, "before")
+    before.start()
+    with cluster.one_server_at_most():
+        before.stop()
+        cluster.client.reboot()
+        cluster.client.wait_until_booted()
+        before.check().assert_green()
+        after = Load(cluster, "after")
+        after.start()
+        cluster.settle()
+    cluster.assert_healthy()
+    after.stop_and_check()
+
+
+def test_cold_start_of_all_four(cluster: Cluster, load: Load) -> None:
+    load.stop()
+    with cluster.one_server_at_most():
+        parallel(lambda machine: machine.crash(), cluster.lab.all)
+        for machine in cluster.lab.all:
+            machine.start()
+        parallel(lambda machine: machine.wait_until_up(), cluster.lab.all)
+        cluster.settle(600)
+        parallel(lambda machine: machine.wait_until_booted(), cluster.lab.all)
+        load.check().assert_green()
+        again = Load(cluster, "again")
+        again.start()
+    cluster.assert_healthy()
+    again.stop_and_check()

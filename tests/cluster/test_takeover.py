@@ -1,0 +1,45 @@
+"""The serving node goes, planned or not: clients wait a while and lose nothing."""
+
+from __future__ import annotations
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.load import Load
+
+
+def test_keepalived_is_stopped_on_the_serving_node(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        active.succeed("systemctl stop keepalived")
+        active.wait_until_fails("systemctl is-active nfs-server nfsdcld nfsha-active")
+        assert cluster.serving() is cluster.other(active)
+        load.wait_until_writes()
+        active.succeed("systemctl start keepalived")
+        assert cluster.settle() is cluster.other(active), "fail-back is manual: the address must stay"
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        active.crash()
+        load.wait_until_writes()
+        assert cluster.serving() is cluster.other(active)
+        active.start()
+        active.wait_until_booted()
+        assert cluster.settle() is cluster.other(active)
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_nfs_server_started_by_hand_on_the_standby_does_not_serve(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    standby = cluster.other(active)
+    with cluster.one_server_at_most():
+        standby.execute("systemctl start nfs-server nfsdcld nfs-mountd")
+        standby.fail("systemctl is-active nfs-server")
+        standby.fail("systemctl is-active nfsdcld")
+        assert not cluster.runs_nfsd(standby)
+        load.wait_until_writes()
+    cluster.assert_healthy()
+    load.stop_and_check()
