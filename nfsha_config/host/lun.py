@@ -59,9 +59,10 @@ def examine(device: Path, site: Site) -> Found:
     if size != site.storage.size:
         return Found(Content.FOREIGN, f"a device of {size_text(size)}, where the site says {size_text(site.storage.size)}")
     whole = Region(0, size)
+    unknown = _unknown(device, whole)
     signature = _blkid(device, whole)
     if not signature:
-        return _blank_or_not(device, whole)
+        return _blank_or_not(device, unknown)
     if signature.get("PTTYPE") == "gpt" and signature.get("PTUUID") == str(site.disk_id) and "TYPE" not in signature:
         return _partitions(device, site)
     return Found(Content.FOREIGN, describe(signature))
@@ -102,7 +103,7 @@ def _partitions(device: Path, site: Site) -> Found:
             continue
         if signature:
             return Found(Content.FOREIGN, f"{describe(signature)} in partition {number}")
-        if _blank_or_not(device, regions[number]).content is not Content.BLANK:
+        if _unknown(device, regions[number]) is not None:
             return Found(Content.FOREIGN, f"unknown data in partition {number}")
         blank.append(number)
     return Found(Content.PARTITIONED, blank=tuple(blank)) if blank else Found(Content.READY)
@@ -128,32 +129,36 @@ def _blkid(device: Path, region: Region) -> dict[str, str]:
     return {key: value.replace("\\ ", " ") for key, _, value in pairs if key != "DEVNAME"}
 
 
-def _blank_or_not(device: Path, region: Region) -> Found:
-    if region.start == 0:
-        signatures = run(["wipefs", "--no-act", "--parsable", device]).stdout
-        if any(line and not line.startswith("#") for line in signatures.splitlines()):
-            return Found(Content.FOREIGN, "a signature that wipefs knows")
+def _blank_or_not(device: Path, unknown: int | None) -> Found:
+    signatures = run(["wipefs", "--no-act", "--parsable", device]).stdout
+    if any(line and not line.startswith("#") for line in signatures.splitlines()):
+        return Found(Content.FOREIGN, "a signature that wipefs knows")
+    if unknown is not None:
+        return Found(Content.FOREIGN, f"unknown data near byte {unknown}")
+    return Found(Content.BLANK)
+
+
+def _unknown(device: Path, region: Region) -> int | None:
+    """Where the first look meets something that is not zero. All is read, so that an error is not taken for content."""
     try:
         with device.open("rb", buffering=0) as file:
-            for start, length in _looked_at(region):
-                if not _is_zero(file.fileno(), start, length):
-                    return Found(Content.FOREIGN, f"unknown data near byte {start}")
+            looks = [(start, _is_zero(file.fileno(), start, length)) for start, length in _looked_at(region)]
     except OSError as error:
         raise Refused(f"{device}: can't be read ({error.strerror}); mend the device, then try again") from error
-    return Found(Content.BLANK)
+    return next((start for start, zero in looks if not zero), None)
 
 
 def _is_zero(descriptor: int, start: int, length: int) -> bool:
     """Whether all of it is zero. Raises OSError; where a bad sector follows good ones, the first read is just short."""
     end = start + length
+    zero = True
     while start < end:
         data = os.pread(descriptor, end - start, start)
         if not data:
             raise OSError(errno.EIO, f"ends at byte {start}")
-        if data.strip(b"\0"):
-            return False
+        zero = zero and not data.strip(b"\0")
         start += len(data)
-    return True
+    return zero
 
 
 def _looked_at(region: Region) -> list[tuple[int, int]]:

@@ -1,0 +1,37 @@
+"""The disks that tests look at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import disks
+
+
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image that the laboratory's first node has prepared."""
+    image = disks.blank(tmp_path_factory.mktemp("ready"))
+    site = disks.site()
+    disks.partition(image, site)
+    disks.make_volume(image, site, 1, str(site.state_uuid))
+    disks.make_volume(image, site, 2, str(site.data_uuid))
+    return image
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[Path]:
+    """A blank image; gone after the test, since many would fill a small /tmp."""
+    path = disks.blank(tmp_path)
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def ready_image(ready: Path, image: Path) -> Path:
+    """A prepared image to change."""
+    shutil.copy(ready, image)
+    return image
