@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -283,24 +284,25 @@ def test_no_options_are_valid() -> None:
     assert load.load(site_text(exports=({**EXPORT, "options": "[]"},)), "x").exports[0].options == ()
 
 
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 EXPORTFS = """
-mount -t tmpfs none /var/lib/nfs && mount -t tmpfs none /etc/exports.d && mount --bind /dev/null /etc/exports || exit 77
-: > /var/lib/nfs/etab; : > /var/lib/nfs/rmtab
+mount -t tmpfs none /etc && mount -t tmpfs none /var/lib || exit 77
+mkdir /etc/exports.d /var/lib/nfs; : > /etc/exports; : > /var/lib/nfs/etab; : > /var/lib/nfs/rmtab
 cat > /etc/exports.d/options.exports
 exportfs -a
 """
 
 
-@pytest.mark.skipif(shutil.which("exportfs", path="/usr/sbin") is None, reason="needs nfs-kernel-server")
+@pytest.mark.skipif(shutil.which("exportfs", path=PATH) is None, reason="needs nfs-kernel-server")
 def test_exportfs_takes_each_option_that_is_let_through(tmp_path: Path) -> None:
     valued = ["anonuid=4294967294", "anongid=-2", "sec=none:sys:krb5:krb5i:krb5p"]
     lines = [f"{tmp_path} 10.0.0.{n}({flag})" for n, flag in enumerate([*sorted(checks._FLAGS), *valued], 1)]
     unshare = ["unshare", "--map-root-user", "--mount", "sh", "-c", EXPORTFS]
-    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    env = {**os.environ, "PATH": PATH}
     text = "\n".join([*lines, f"{tmp_path} 10.0.0.99(no_hide)", ""])
     done = subprocess.run(unshare, input=text, capture_output=True, text=True, check=False, env=env)
     if "unshare:" in done.stderr or done.returncode == 77:
-        pytest.skip("needs a mount namespace and /etc/exports.d")
+        pytest.skip("needs a mount namespace")
     assert [line for line in done.stderr.split("\n") if "unknown" in line or "Bad" in line or "bad" in line] == [
         f'exportfs: /etc/exports.d/options.exports:{len(lines) + 1}: unknown keyword "no_hide"'
     ]
