@@ -71,7 +71,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--log", type=Path, required=True, help="new file on a local disk")
     option("--writers", type=_writers, default=3, help="writers that append (default: 3)")
     option("--seconds", type=_seconds, help="how long (default: until SIGTERM or SIGINT)")
-    option("--pause", type=_seconds, default=0.03, help="seconds between operations (default: 0.03)")
+    option("--pause", type=_seconds, default=0.05, help="seconds between operations (default: 0.05)")
     option("--idle", action="store_true", help="take a lock, do nothing until the end, then use it once")
     option("--stop-timeout", type=_seconds, default=30.0, help="seconds until one counts as hung (default: 30)")
     option("--run", type=_run_id, help="id of the run, 8 of 0-9 and a-z (default: random)")

@@ -44,7 +44,8 @@ def _pace(kind: str, history: History) -> Pace:
     zero, stop = history.header.start, _stop(history)
     singles = [Span(_duration(one, stop), one.start - zero) for one in mine]
     longest = max(singles, key=lambda span: span.seconds)
-    workers = dict.fromkeys(one.worker for one in mine)
+    # What a worker does once, or only after a loss, has no pace that could falter.
+    workers = [worker for worker, repeated in history.header.workers.items() if kind in repeated]
     gaps = [gap for worker in workers for gap in _gaps(mine, worker, zero, stop)]
     return Pace(
         kind=kind,

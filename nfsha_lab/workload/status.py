@@ -10,7 +10,8 @@ from .errors import WorkloadError
 from .history import Header, parse_header
 from .oplog import boot_id, now
 
-_FIRST_LOOK = 64 * 1024
+# Holds the last operation of every kind unless one stands still.
+_FIRST_LOOK = 32 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ def read(path: Path) -> Status:
             if header.boot != boot_id():
                 raise WorkloadError(f"{path}: of an earlier boot; its run is over")
             body, size = file.tell(), os.fstat(file.fileno()).st_size
-            wanted, look = _wanted(header), _FIRST_LOOK
+            wanted, look, moment = _wanted(header), _FIRST_LOOK, now()
             while True:
                 start = max(body, size - look)
                 file.seek(start)
                 lines = file.read(size - start).splitlines()
                 ends, count = _last_ends(lines[1:] if start > body else lines)
                 if start == body or wanted <= ends.keys():
-                    return _status(ends, count, wanted)
+                    return _status(ends, count, wanted, moment)
                 look *= 4
     except OSError as error:
         raise WorkloadError(f"{path}: {error.strerror}") from None
@@ -76,8 +77,9 @@ def _last_ends(lines: Iterable[bytes]) -> tuple[dict[tuple[str, str], float], di
     return ends, count
 
 
-def _status(ends: Mapping[tuple[str, str], float], count: Mapping[str, int], wanted: set[tuple[str, str]]) -> Status:
-    moment = now()
+def _status(
+    ends: Mapping[tuple[str, str], float], count: Mapping[str, int], wanted: set[tuple[str, str]], moment: float
+) -> Status:
     since: dict[str, float | None] = {}
     for worker, kind in sorted(wanted):
         end = ends.get((worker, kind))

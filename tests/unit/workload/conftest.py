@@ -68,12 +68,13 @@ class Load:
         pid: int = started[0]["pid"]
         return pid
 
-    def wait_for(self, kind: str, count: int = 3) -> None:
-        """Wait until so many operations of a kind have ended."""
-        until = time.monotonic() + 5
+    def wait_for(self, kind: str, count: int = 3, **facts: Any) -> None:
+        """Wait until so many operations of a kind have ended, with these facts in their lines."""
+        wanted = {"ev": "end", "kind": kind, **facts}
+        until = time.monotonic() + 20
         while time.monotonic() < until:
             if self.log.exists():
-                ended = [one for one in self.events() if one["ev"] == "end" and one["kind"] == kind]
+                ended = [one for one in self.events() if wanted.items() <= one.items()]
                 if len(ended) >= count:
                     return
             time.sleep(0.02)
@@ -98,7 +99,7 @@ def load_in(folder: Path) -> Load:
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Tell a run to stop; its exit status and what it complained of."""
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=20)
     return process.returncode, errors
 
 
@@ -107,7 +108,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Load:
     """One run that went well, to be copied by whoever breaks it."""
     load = load_in(tmp_path_factory.mktemp("finished"))
     process = load.start("--seconds", "0.6")
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     return load
 
@@ -129,7 +130,7 @@ def fresh(tmp_path: Path) -> Load:
 @pytest.fixture
 def running(fresh: Load) -> Iterator[subprocess.Popen[str]]:
     """A run on `fresh` that goes on until told to stop."""
-    process = fresh.start("--stop-timeout", "0.4")
+    process = fresh.start()
     fresh.wait_for("unlink", 1)
     yield process
     if process.poll() is None:

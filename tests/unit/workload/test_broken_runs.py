@@ -94,7 +94,7 @@ def test_absent_and_left_over_names(good: Load) -> None:
 
 def test_stolen_lock(fresh: Load) -> None:
     process = fresh.start("--sabotage", "drop-lock")
-    fresh.wait_for("probe", 6)
+    fresh.wait_for("probe", 2, acquired=True)
     assert finish(process)[0] == 0
     verdict = fresh.check()
     assert verdict["locks"] == {"by_io": 0, "by_kernel": 0, "by_probe": 1}
@@ -108,9 +108,11 @@ def test_killed_writer(fresh: Load, running: subprocess.Popen[str]) -> None:
     assert fresh.red() == {"died": 1}
 
 
-def test_hung_worker_does_not_hang_the_run(fresh: Load, running: subprocess.Popen[str]) -> None:
+def test_hung_worker_does_not_hang_the_run(fresh: Load) -> None:
+    process = fresh.start("--stop-timeout", "1")
+    fresh.wait_for("unlink", 1)
     os.kill(fresh.pid("namer"), signal.SIGSTOP)
-    code, errors = finish(running)
+    code, errors = finish(process)
     assert code == 1 and "namer: hung" in errors
     assert fresh.red() == {"hung": 1}
 

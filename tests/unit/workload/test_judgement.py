@@ -14,13 +14,13 @@ from nfsha_lab.workload.names import expect
 from nfsha_lab.workload.stalls import paces, slow, timeline
 from nfsha_lab.workload.verdict import judge as judge_run
 
-HEADER = Header("0123abcd", "/mnt", "boot", 1, 100.0, 1e9, False, {"writer-0": ("write",)})
+HEADER = Header("0123abcd", "/mnt", "boot", 1, 100.0, 1e9, False, {"writer-0": ("write",), "writer-1": ("write",)})
 
 
 def operation(kind: str, start: float = 101.0, took: float | None = 0.1, **facts: Any) -> Operation:
     end = None if took is None else start + took
     error = facts.get("error")
-    fields = {"worker": "namer", "number": 0, "error": None, **facts}
+    fields = {"worker": "writer-0", "number": 0, "error": None, **facts}
     return Operation(kind=kind, start=start, end=end, ok=end is not None and error is None, **fields)
 
 
@@ -123,6 +123,11 @@ def test_failed_operations_do_not_end_a_stall() -> None:
     failing = [operation("write", 102.0 + step, error="EIO") for step in range(5)]
     (pace,) = paces(history(operation("write", 101.0), *failing, operation("write", 108.0)))
     assert pace.failed == 5 and pace.stall.seconds == pytest.approx(7.0)
+
+
+def test_what_is_done_once_has_no_gaps() -> None:
+    (pace,) = paces(history(operation("hold", 101.0), operation("hold", 108.0)))
+    assert pace.stall == pace.longest
 
 
 def test_failing_until_the_end_is_a_stall() -> None:
