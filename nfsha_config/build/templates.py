@@ -10,8 +10,9 @@ _WIDTH = 78
 
 
 def text(package: str, questions: tuple[Question, ...]) -> str:
-    """All templates of a package, with the one that only its scripts use."""
-    return "\n".join([*(_template(question) for question in questions), _internal(package)])
+    """All templates of a package, with the one that only its scripts use when they read answers from the file."""
+    internal = [_internal(package)] if any(question.key for question in questions) else []
+    return "\n".join([*map(_template, questions), *internal])
 
 
 def _template(question: Question) -> str:

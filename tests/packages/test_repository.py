@@ -1,0 +1,154 @@
+"""The packages as lintian, a second build and apt see them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nfsha_config.build import source
+from nfsha_config.build.changelog import release
+from nfsha_config.render import PACKAGES
+from nfsha_config.site import load
+from tests.packages.conftest import Built
+
+SITE = load.load_file(load.LAB)
+
+
+def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in argv], capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_the_repository_has_the_four_packages(built: Built) -> None:
+    assert sorted(built.debs) == ["nfsha-client", "nfsha-iscsi-target", "nfsha-node", "python3-nfsha-config"]
+    tool = release()
+    for name, deb in built.debs.items():
+        version = source.version(SITE, tool) if name in PACKAGES else tool.version
+        assert run("dpkg-deb", "--field", deb, "Version").stdout.strip() == version
+
+
+def test_lintian_has_nothing_to_say(built: Built) -> None:
+    changes = sorted(built.again.glob("*/*.changes"))
+    assert len(changes) == 4
+    done = run("lintian", "--allow-root", "--fail-on", "error,warning", *built.debs.values(), *changes)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_the_same_input_gives_the_same_bytes(built: Built) -> None:
+    def sums(folder: Path, pattern: str) -> dict[str, str]:
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob(pattern)}
+
+    assert sums(built.repository, "pool/**/*.deb") == sums(built.again, "*/*.deb")
+
+
+def test_shellcheck_has_nothing_to_say(built: Built, tmp_path: Path) -> None:
+    for name, deb in built.debs.items():
+        run("dpkg-deb", "--control", deb, tmp_path / name)
+    scripts = sorted(
+        path for path in tmp_path.glob("*/*") if path.name in ("config", "preinst", "postinst", "prerm", "postrm")
+    )
+    assert scripts
+    # SC1091: debconf's library is not there to be read. SC2119: a call that debhelper wrote.
+    done = run("shellcheck", "--shell=dash", "--exclude=SC1091,SC2119", *(one for one in scripts if one.parent.name != "python3-nfsha-config"))
+    assert done.stdout == ""
+
+
+def test_site_packages_own_nothing_outside_of_usr(built: Built) -> None:
+    for name in PACKAGES:
+        names = [line.split()[-1] for line in run("dpkg-deb", "--contents", built.debs[name]).stdout.splitlines()]
+        outside = [path for path in names if not path.startswith("./usr/") and path != "./"]
+        assert not outside
+
+
+def test_the_laboratory_is_not_in_the_tool(built: Built) -> None:
+    listing = run("dpkg-deb", "--contents", built.debs["python3-nfsha-config"]).stdout
+    assert "nfsha_lab" not in listing and "/tests/" not in listing
+    assert "/usr/lib/python3/dist-packages/nfsha_config/site/lab.toml" in listing
+    assert "/usr/share/nfsha/packages/nfsha-node/etc/keepalived/keepalived.conf.j2" in listing
+
+
+def test_no_package_holds_a_secret(built: Built, tmp_path: Path) -> None:
+    # A password given in a file that a program reads: `password = x`, `incominguser name x`, `chap... = x`.
+    given = re.compile(r"^\s*(?:(?:incoming|outgoing)user\s+\S+\s+\S+|[\w.]*(?:password|secret)\w*\s*=\s*\S+)", re.M | re.I)
+    for name, deb in built.debs.items():
+        run("dpkg-deb", "--raw-extract", deb, tmp_path / name)
+        for path in (tmp_path / name).rglob("*"):
+            if not path.is_file() or path.suffix in (".gz", ".py", ".j2") or path.name == "postinst":
+                continue
+            text = path.read_text(encoding="utf-8")
+            assert not given.search(text), path
+            assert "PRIVATE KEY" not in text, path
+
+
+def test_templates_are_fit_for_debconf_and_translators(built: Built, tmp_path: Path) -> None:
+    for name in PACKAGES:
+        run("dpkg-deb", "--control", built.debs[name], tmp_path / name)
+        templates = (tmp_path / name / "templates").read_text(encoding="utf-8")
+        for stanza in templates.strip().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in stanza.splitlines() if re.match(r"[A-Z]\S*: ", line))
+            assert fields["Template"].startswith(f"{name}/")
+            assert len(fields["Description"]) <= 75
+            if fields["Type"] in ("string", "password", "select") and "internal use" not in fields["Description"]:
+                assert fields["Description"].endswith(":")
+            if fields["Type"] == "password":
+                assert "Default" not in fields
+        assert "nfsha-node/format" not in templates or "Default: false" in templates
+
+
+@pytest.fixture
+def apt(built: Built, tmp_path: Path) -> list[str]:
+    """apt-get's options for a root of the test's own, with the repository's nfsha.sources in it."""
+    for folder in ("etc/sources.list.d", "etc/preferences.d", "etc/trusted.gpg.d", "state/lists/partial", "cache/archives/partial"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "state" / "status").write_text("", encoding="utf-8")
+    copy = tmp_path / "repository"
+    run("cp", "-r", built.repository, copy)
+    sources = (copy / "nfsha.sources").read_text(encoding="utf-8").replace("http://HOST:8080/", f"file://{copy}/")
+    (tmp_path / "etc" / "sources.list.d" / "nfsha.sources").write_text(sources, encoding="utf-8")
+    options = {
+        "Dir::Etc": tmp_path / "etc", "Dir::State": tmp_path / "state", "Dir::State::status": tmp_path / "state" / "status",
+        "Dir::Cache": tmp_path / "cache", "APT::Sandbox::User": "", "Debug::NoLocking": "1", "APT::Architecture": "amd64",
+        "Dir::Etc::trusted": "/dev/null", "Acquire::Languages": "none",
+    }  # fmt: skip
+    # _apt must be able to read what it verifies.
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.owner() == copy.owner() and str(parent) not in ("/", "/tmp"):
+            parent.chmod(0o755)
+    return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+
+
+def test_apt_takes_the_repository_with_the_key_in_the_sources(apt: list[str], tmp_path: Path) -> None:
+    done = run("apt-get", *apt, "update", "--error-on=any")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    policy = run("apt-cache", *apt, "policy", "nfsha-node").stdout
+    assert source.version(SITE, release()) in policy
+    got = subprocess.run(
+        ["apt-get", *apt, "download", "nfsha-node"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert got.returncode == 0, got.stderr
+
+
+@pytest.mark.parametrize("name", ["InRelease", "main/binary-amd64/Packages.gz"])
+def test_apt_refuses_a_repository_that_was_tampered_with(apt: list[str], tmp_path: Path, name: str) -> None:
+    dists = tmp_path / "repository" / "dists" / "nfsha"
+    (dists / "Release").unlink()
+    (dists / "Release.gpg").unlink()
+    (dists / "main/binary-amd64/Packages").unlink()
+    place = dists / name
+    content = bytearray(place.read_bytes())
+    if name == "InRelease":
+        content = content.replace(b"Label: nfsha", b"Label: other")
+    else:
+        content[-1] ^= 1
+    place.write_bytes(content)
+    done = run("apt-get", *apt, "update", "--error-on=any")
+    assert done.returncode != 0
+    assert "signature" in done.stderr or "Hash Sum" in done.stderr or "unexpected size" in done.stderr
+
+
+def test_the_published_folder_holds_only_what_apt_needs(built: Built) -> None:
+    assert sorted(path.name for path in built.repository.iterdir()) == ["dists", "nfsha.sources", "pool"]
