@@ -208,7 +208,7 @@ def test_read_error_on_our_device_is_no_foreign_content(ready_image: Path, reada
 
 
 def test_what_another_machine_wrote_meanwhile_is_seen(ready: Path, image: Path) -> None:
-    with disks.attached(image) as device:
+    with disks.attached(image) as device, device.open("rb"):
         assert lun.examine(device, SITE) == Found(Content.BLANK)
         disks.shell('cp --sparse=never "$ready" "$image"', ready=ready, image=image)
         assert lun.examine(device, SITE) == Found(Content.READY)
