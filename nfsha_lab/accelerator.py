@@ -11,14 +11,14 @@ from nfsha_lab.deadline import Deadline
 from nfsha_lab.folders import Folders
 from nfsha_lab.image import Image
 from nfsha_lab.log import say, step
-from nfsha_lab.qemu import ACCELERATORS, BINARY
+from nfsha_lab.qemu import ACCELERATORS, BINARY, MACHINE
 
 DEVICE = Path("/dev/kvm")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PROBE_SECONDS = 20.0
 
-# The initial ramdisk's own shell says it: interrupts, timers and user space work.
-PROOF = b"Begin: Mounting root file system"
+# The initial ramdisk's shell says it (guest/usr/share/lab/init): interrupts and user space work.
+PROOF = b"lab: user space"
 
 
 def _boots(image: Image) -> bool:
@@ -28,7 +28,7 @@ def _boots(image: Image) -> bool:
         console.touch()
         # fmt: off
         command = [
-            BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc", *ACCELERATORS["kvm"],
+            BINARY, "-nodefaults", "-no-user-config", "-display", "none", "-machine", MACHINE, *ACCELERATORS["kvm"],
             "-m", "256", "-kernel", os.fspath(image.kernel), "-initrd", os.fspath(image.initrd), "-no-reboot",
             "-append", "console=ttyS0 panic=1", "-serial", f"file:{console}",
         ]

@@ -17,6 +17,7 @@ from pathlib import Path
 from nfsha_lab import archive, process, topology
 from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
+from nfsha_lab.kernel import unpacked
 from nfsha_lab.log import say, step
 from nfsha_lab.requirements import SEARCH_PATH
 
@@ -25,6 +26,9 @@ DISK_SIZE = "3G"
 BUILD_SECONDS = 1800.0
 IMAGES_KEPT = 3
 
+# Raised when the same ingredients come to another image.
+VERSION = 2
+
 GUEST_TREE = Path(__file__).parent / "guest"
 RECIPE = Path(__file__).parent / "recipe.sh"
 
@@ -32,7 +36,7 @@ RECIPE = Path(__file__).parent / "recipe.sh"
 BASE_PACKAGES: tuple[str, ...] = (
     "apt-utils",
     "bsdextrautils",
-    "busybox",
+    "busybox-static",
     "ca-certificates",
     "cron",
     "dbus",
@@ -71,7 +75,7 @@ class Image:
 
     @property
     def kernel(self) -> Path:
-        return self.folder / "vmlinuz"
+        return self.folder / "kernel"
 
     @property
     def initrd(self) -> Path:
@@ -98,6 +102,7 @@ def image_key(release: str, files: dict[str, tuple[int, bytes]], recipe: bytes) 
         "mirror": os.environ.get("NFSHA_LAB_MIRROR", ""),
         "files": {path: [mode, content.hex()] for path, (mode, content) in files.items()},
         "recipe": recipe.hex(),
+        "version": VERSION,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -163,8 +168,9 @@ def _build(folders: Folders, release: str, key: str) -> Image:
             process.run(
                 ["qemu-img", "convert", "-O", "qcow2", work / "disk.raw", folder / "disk.qcow2"], timeout=300
             )
-        for name in ("vmlinuz", "initrd", "packages"):
+        for name in ("initrd", "packages"):
             shutil.copy(work / name, folder / name)
+        (folder / "kernel").write_bytes(unpacked((work / "vmlinuz").read_bytes()))
         folder.rename(final)
     return Image(final, key)
 
