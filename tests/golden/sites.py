@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from nfsha_config import render
 from nfsha_config.render import ManagedFile
 from nfsha_config.site import load
@@ -16,7 +18,13 @@ SITES: dict[str, Site] = {
     "three": load.load_file(HERE / "three" / "site.toml"),
 }
 SECRETS = Secrets("the-nodes-golden-secret", "the-targets-golden-secret")
-HOSTS = [(name, host) for name, site in SITES.items() for host in (*(node.name for node in site.nodes), "target", "client")]
+HOSTS = {
+    f"{name}/{host}": (name, host)
+    for name, site in SITES.items()
+    for host in (*(node.name for node in site.nodes), "target", "client")
+}
+EACH_HOST = pytest.mark.parametrize(("name", "host"), HOSTS.values(), ids=HOSTS)
+"""For tests that look at every host of every site."""
 
 
 def rendered(name: str, host: str) -> tuple[ManagedFile, ...]:

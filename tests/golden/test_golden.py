@@ -10,12 +10,12 @@ import pytest
 
 from nfsha_config.render import Owned
 
-from .sites import HERE, HOSTS, SITES, rendered
+from .sites import EACH_HOST, HERE, HOSTS, SITES, rendered
 
 LIST = "FILES"
 
 
-@pytest.mark.parametrize(("name", "host"), HOSTS, ids="/".join)
+@EACH_HOST
 def test_files_of_a_host(name: str, host: str) -> None:
     wanted = {file.path.lstrip("/"): file.text for file in rendered(name, host)}
     wanted[LIST] = "".join(f"{file.mode:04o} {file.owned.name.lower():9} {file.path}\n" for file in rendered(name, host))
@@ -40,10 +40,10 @@ def test_files_of_a_host(name: str, host: str) -> None:
 
 def test_no_folder_without_a_host() -> None:
     folders = {(path.parent.name, path.name) for name in SITES for path in (HERE / name).iterdir() if path.is_dir()}
-    assert folders == set(HOSTS)
+    assert folders == set(HOSTS.values())
 
 
-@pytest.mark.parametrize(("name", "host"), HOSTS, ids="/".join)
+@EACH_HOST
 def test_each_file_says_who_manages_it(name: str, host: str) -> None:
     for file in rendered(name, host):
         lines = file.text.splitlines()
@@ -56,7 +56,7 @@ def test_each_file_says_who_manages_it(name: str, host: str) -> None:
         assert not any(line != line.rstrip() for line in lines), file.path
 
 
-@pytest.mark.parametrize(("name", "host"), HOSTS, ids="/".join)
+@EACH_HOST
 def test_secrets_only_in_files_that_root_alone_reads(name: str, host: str) -> None:
     for file in rendered(name, host):
         holds = "golden-secret" in file.text

@@ -1,0 +1,95 @@
+"""systemd takes the units together with those of the real packages: no cycle, no key it does not know."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nfsha_config.render import ManagedFile, Owned
+from nfsha_config.render.unitname import escape_path
+from tests.golden.sites import SITES, rendered
+
+from .machine import on_machine
+
+# rpc.mountd's and exportfs' generator looks the clients up; the program itself is not part of what is rendered.
+_READY = """
+echo 127.0.0.1 client >>/etc/hosts
+printf '#!/bin/sh\\n' >/usr/bin/nfsha
+chmod 755 /usr/bin/nfsha
+"""
+_VERIFY = "systemd-analyze verify --generators=yes --man=no default.target"
+_CYCLE = "Found ordering cycle"
+
+
+def _enabled(name: str, host: str) -> str:
+    if host == "client":
+        return f"{escape_path(SITES[name].client.mount_point)}.automount"
+    return "nfsha-target.service" if host == "target" else "nfsha-node.target"
+
+
+def _ours(name: str, host: str) -> list[str]:
+    """The units that are ours or have a drop-in of ours; devices come from udev."""
+    found = (re.search(r"/systemd/system/([^/]+?)(\.d/.*)?$", file.path) for file in rendered(name, host))
+    return sorted({match[1] for match in found if match and ".device" not in match[1]})
+
+
+def verify(name: str, host: str, before: str = "", files: tuple[ManagedFile, ...] = ()) -> str:
+    """What systemd says of starting everything on a host, after the script before; the last line is its exit status."""
+    units = " ".join(f"'{unit}'" for unit in _ours(name, host))
+    script = f"{_READY}{before}\nsystemctl --quiet enable '{_enabled(name, host)}'\n{_VERIFY} {units}"
+    return on_machine((*rendered(name, host), *files), script, check=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "host"), [("lab", "nfs1"), ("lab", "target"), ("lab", "client"), ("three", "store-a"), ("three", "client")],
+)  # fmt: skip
+def test_starting_everything(name: str, host: str) -> None:
+    assert verify(name, host) == "0\n"
+
+
+@pytest.mark.parametrize("state", ["enable", "disable"])
+def test_whether_the_server_is_enabled_makes_no_difference(state: str) -> None:
+    """Debian enables it; a node's postinst may not."""
+    assert verify("lab", "nfs1", f"systemctl --quiet {state} nfs-server.service") == "0\n"
+
+
+def test_the_real_units_are_there() -> None:
+    """Else all tests here would pass with nothing to verify."""
+    shown = on_machine(rendered("lab", "nfs1"), "ls /lib/systemd/system /etc/init.d /etc/systemd/system/*.wants").split()
+    for unit in ("nfs-server.service", "nfs-mountd.service", "nfsdcld.service", "keepalived.service", "tgt.service",
+                 "iscsid.service", "open-iscsi.service", "rpc-statd.service", "nfs-client.target"):  # fmt: skip
+        assert unit in shown
+    assert "o2cb" in shown or "o2cb.service" in shown
+
+
+def _dropin(unit: str, text: str) -> tuple[ManagedFile, ...]:
+    return (ManagedFile(f"/etc/systemd/system/{unit}.d/test.conf", f"[Unit]\n{text}\n", 0o644, Owned.CONFIGURE),)
+
+
+def test_the_old_order_of_the_server_is_seen_as_a_cycle() -> None:
+    """nfs-utils 1.3 had it, and so the proof of concept's boots went wrong."""
+    said = verify("lab", "nfs1", files=_dropin("nfs-server.service", "Before=remote-fs-pre.target"))
+    assert _CYCLE in said
+    assert "srv-nfs4-data.mount" in said and "remote-fs-pre.target" in said
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [
+        ("o2cb.service", "After=srv-nfs4-data.mount"),
+        ("nfsha-storage.service", "Before=remote-fs-pre.target\nAfter=remote-fs.target"),
+        ("nfsha-active.service", "After=nfs-server.service"),
+    ],
+)  # fmt: skip
+def test_a_cycle_anywhere_in_the_chain_is_seen(unit: str, text: str) -> None:
+    assert "cycl" in verify("lab", "nfs1", files=_dropin(unit, text))
+
+
+@pytest.mark.parametrize("unit", ["nfs-server.service", "srv-nfs4-data.mount"])
+def test_an_unknown_key_is_seen(unit: str) -> None:
+    assert "Unknown key 'Befoer' in section [Unit]" in verify("lab", "nfs1", files=_dropin(unit, "Befoer=x.target"))
+
+
+def test_a_program_that_is_not_there_is_seen() -> None:
+    assert "/usr/bin/nfsha is not executable" in verify("lab", "nfs1", "rm /usr/bin/nfsha")
