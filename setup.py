@@ -7,6 +7,7 @@ from setuptools import setup
 folders = sorted({file.parent for file in Path("packages").rglob("*") if file.is_file()})
 setup(
     data_files=[
-        (f"share/nfsha/{folder}", sorted(str(file) for file in folder.iterdir() if file.is_file())) for folder in folders
+        (f"share/nfsha/{folder}", sorted(str(file) for file in folder.iterdir() if file.is_file()))
+        for folder in folders
     ]
 )

@@ -99,8 +99,8 @@ def render_(host: str, site: Path, secrets_file: Path | None, out: Path | None) 
 
 @nfsha.command("build")
 @site_option
-@click.option("--out", type=FILE, required=True, help="The repository's folder; an earlier repository in it is replaced.")
-@click.option("--uri", default=PLACEHOLDER, show_default=True, help="Where machines will find it; goes into nfsha.sources.")
+@click.option("--out", type=FILE, required=True, help="The repository's folder; an earlier one is replaced.")
+@click.option("--uri", default=PLACEHOLDER, show_default=True, help="Where machines find it; goes into nfsha.sources.")
 @click.option("--tool", type=FILE, help="The .deb of this tool, where it can be neither built nor fetched.")
 @files_errors
 def build_(site: Path, out: Path, uri: str, tool: Path | None) -> None:
@@ -157,7 +157,7 @@ def repo_serve(folder: Path, bind: str, port: int) -> None:
 
     with serve.server(folder, bind, port) as server:
         host, taken = server.server_address[:2]
-        click.echo(f"serving {folder} at http://{str(host)}:{taken}/")
+        click.echo(f"serving {folder} at http://{host!s}:{taken}/")
         server.serve_forever()
 
 

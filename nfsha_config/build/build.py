@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 
 SOURCES = "nfsha.sources"
 _PROGRAMS = {
-    "dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "debconf-updatepo": "po-debconf", "reprepro": "reprepro", "gpg": "gnupg",
+    "dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "debconf-updatepo": "po-debconf", "reprepro": "reprepro",
+    "gpg": "gnupg",
 }  # fmt: skip
 
 

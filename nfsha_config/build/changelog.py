@@ -6,8 +6,8 @@ import gzip
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from datetime import datetime, timezone
 from pathlib import Path
 
 from nfsha_config import __version__
@@ -28,7 +28,7 @@ class Release:
     @property
     def date(self) -> str:
         """The date as changelogs and mails write it (RFC 5322), in UTC."""
-        return format_datetime(datetime.fromtimestamp(self.epoch, timezone.utc))
+        return format_datetime(datetime.fromtimestamp(self.epoch, UTC))
 
 
 def is_checkout() -> bool:

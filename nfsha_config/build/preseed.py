@@ -25,9 +25,8 @@ def text(host: str, site: Site, secrets: Secrets, *, format_lun: bool = False) -
     """
     package = package_of(host, site)
     if format_lun and host != site.nodes[0].name:
-        raise Refused(
-            f"{host}: does not format the LUN, so it takes no consent (give it for {site.nodes[0].name}, the first node)"
-        )
+        first = site.nodes[0].name
+        raise Refused(f"{host}: does not format the LUN, so it takes no consent (give it for {first}, the first node)")
     settled = {"node": host, "secret-node": secrets.node, "secret-target": secrets.target}
     if format_lun:
         settled["format"] = "true"

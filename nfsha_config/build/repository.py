@@ -40,9 +40,9 @@ def make(folder: Path, work: Path, debs: Iterable[Path], site_name: str, key: Ke
         ),
         encoding="utf-8",
     )
-    command = [
-        "reprepro", "--silent", "--outdir", folder.resolve(), "--confdir", conf.resolve(), "--dbdir", (work / "db").resolve(),
-        "--gnupghome", key.home.resolve(), "includedeb", SUITE,
+    command: list[str | Path] = [
+        "reprepro", "--silent", "--outdir", folder.resolve(), "--confdir", conf.resolve(),
+        "--dbdir", (work / "db").resolve(), "--gnupghome", key.home.resolve(), "includedeb", SUITE,
     ]  # fmt: skip
     run([*command, *sorted(deb.resolve() for deb in debs)])
     log.info("signed the repository with %s", key.fingerprint)

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class _Handler(SimpleHTTPRequestHandler):
+    directory: str
     protocol_version = "HTTP/1.1"
     timeout = 60
 

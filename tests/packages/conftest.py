@@ -101,7 +101,8 @@ class Debconf:
             argv, input=stdin, capture_output=True, text=True, check=False, timeout=60,
             env={
                 "PATH": f"{self.folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive",
-                "DEBCONF_SYSTEMRC": f"{self.folder}/debconf.conf", "DEBCONF_NOWARNINGS": "yes", "LC_ALL": "C.UTF-8", **env,
+                "DEBCONF_SYSTEMRC": f"{self.folder}/debconf.conf", "DEBCONF_NOWARNINGS": "yes", "LC_ALL": "C.UTF-8",
+                **env,
             },
         )  # fmt: skip
 

@@ -26,7 +26,8 @@ def test_a_preseeded_first_node_gets_everything_from_its_preseed(debconf: Debcon
     assert (debconf.folder / "called").read_text().strip() == "configure nfsha-node --answers -"
     assert debconf.answers == {
         "node": "nfs1", "format": "true", "secret.node": CHAP.node, "secret.target": CHAP.target,
-        "set.network.virtual_address": "192.168.50.10/24", "set.network.interface": "eth1", "set.network.router_id": "101",
+        "set.network.virtual_address": "192.168.50.10/24", "set.network.interface": "eth1",
+        "set.network.router_id": "101",
         "set.network.fail_back": "manual", "set.network.witnesses": "", "set.storage.portal": "192.168.50.20:3260",
         "set.storage.iqn": "iqn.2018-08.es.raulpedroche:lun1", "set.client.mount_point": "/data",
         "set.timings.vrrp_interval": "1", "set.timings.o2cb_threshold": "16", "set.timings.o2cb_idle": "10000",
@@ -178,7 +179,9 @@ def test_only_removal_takes_the_configuration_away(debconf: Debconf) -> None:
     assert (debconf.folder / "called").read_text().strip() == "deconfigure nfsha-node"
 
 
-@pytest.mark.parametrize(("other", "stays"), [("installed", True), ("config-files", True), ("not-installed", False), ("", False)])
+@pytest.mark.parametrize(
+    ("other", "stays"), [("installed", True), ("config-files", True), ("not-installed", False), ("", False)]
+)
 def test_the_last_package_purged_takes_the_shared_folder_away(debconf: Debconf, other: str, stays: bool) -> None:
     debconf.program("dpkg-query", f'case "$*" in *nfsha-client*) printf "{other}" ;; *) exit 1 ;; esac')
     debconf.file("etc/nfsha/site.toml", LAB)
