@@ -14,7 +14,7 @@ from nfsha_config.render import ManagedFile
 _LAY = """
 mount -t tmpfs tmpfs "$scratch"
 for top in usr etc var srv; do
-    mkdir -p "$scratch/$top/upper" "$scratch/$top/work"
+    mkdir -p "$scratch/$top/upper" "$scratch/$top/work" ${borrowed:+"$borrowed/$top"}
     mount -t overlay -o "lowerdir=/$top,upperdir=$scratch/$top/upper,workdir=$scratch/$top/work" overlay "/$top"
 done
 mount -t tmpfs tmpfs /run
