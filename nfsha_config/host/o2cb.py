@@ -5,47 +5,51 @@ from __future__ import annotations
 import json
 
 from nfsha_config.host import shellvars
-from nfsha_config.host.write import write
+from nfsha_config.host.write import read, write
 from nfsha_config.paths import Paths
 from nfsha_config.site.model import Site
+
+_KEYS = (
+    "O2CB_ENABLED", "O2CB_STACK", "O2CB_BOOTCLUSTER", "O2CB_HEARTBEAT_THRESHOLD", "O2CB_IDLE_TIMEOUT_MS",
+    "O2CB_KEEPALIVE_DELAY_MS", "O2CB_RECONNECT_DELAY_MS",
+)  # fmt: skip
 
 
 def values(site: Site) -> dict[str, str]:
     """What o2cb.sysconfig(5) calls these settings; times in milliseconds, the threshold in heartbeats of 2 s."""
-    return {
-        "O2CB_ENABLED": "true",
-        "O2CB_STACK": "o2cb",
-        "O2CB_BOOTCLUSTER": site.cluster.name,
-        "O2CB_HEARTBEAT_THRESHOLD": str(site.timings.o2cb_threshold),
-        "O2CB_IDLE_TIMEOUT_MS": str(site.timings.o2cb_idle),
-        "O2CB_KEEPALIVE_DELAY_MS": str(site.timings.o2cb_keepalive),
-        "O2CB_RECONNECT_DELAY_MS": str(site.timings.o2cb_reconnect),
-    }
+    timings = site.timings
+    wanted = (
+        "true", "o2cb", site.cluster.name, timings.o2cb_threshold, timings.o2cb_idle, timings.o2cb_keepalive,
+        timings.o2cb_reconnect,
+    )  # fmt: skip
+    return {key: str(value) for key, value in zip(_KEYS, wanted, strict=True)}
 
 
 def configure(site: Site, paths: Paths) -> bool:
-    """Set the keys, once remembering what they were; True when something changed."""
-    text = _text(paths)
-    remembered = paths.o2cb_before
-    if not remembered.exists():
-        before = {key: shellvars.get(text, key) for key in values(site)}
-        write(remembered, json.dumps(before, indent=1) + "\n")
-    changed = shellvars.with_values(text, values(site))
-    return changed != text and write(paths.o2cb_defaults, changed, _mode(paths))
+    """Set the keys, once remembering what was there; True when something changed."""
+    before = read(paths.o2cb_defaults)
+    if not paths.o2cb_before.exists():
+        write(paths.o2cb_before, json.dumps({"text": before}) + "\n")
+    changed = shellvars.with_values(before or "", values(site))
+    return changed != before and write(paths.o2cb_defaults, changed, _mode(paths))
 
 
 def deconfigure(paths: Paths) -> None:
-    """Set the keys back to what they were."""
-    if not paths.o2cb_before.exists():
+    """Put back what was there; where others have edited the file since, only the values of our keys."""
+    remembered, now = read(paths.o2cb_before), read(paths.o2cb_defaults)
+    if remembered is None:
         return
-    before = json.loads(paths.o2cb_before.read_text(encoding="utf-8"))
-    if paths.o2cb_defaults.exists():
-        write(paths.o2cb_defaults, shellvars.with_values(_text(paths), before), _mode(paths))
+    before: str | None = json.loads(remembered)["text"]
+    if now is not None:
+        ours = {key: shellvars.get(now, key) for key in _KEYS}
+        theirs = {key: shellvars.get(before or "", key) for key in _KEYS}
+        edited = shellvars.with_values(before or "", ours) != now
+        wanted = shellvars.with_values(now, theirs) if edited else before
+        if wanted is None:
+            paths.o2cb_defaults.unlink()
+        else:
+            write(paths.o2cb_defaults, wanted, _mode(paths))
     paths.o2cb_before.unlink()
-
-
-def _text(paths: Paths) -> str:
-    return paths.o2cb_defaults.read_text(encoding="utf-8") if paths.o2cb_defaults.exists() else ""
 
 
 def _mode(paths: Paths) -> int:

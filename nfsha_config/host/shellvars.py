@@ -10,15 +10,20 @@ from collections.abc import Mapping
 def get(text: str, key: str) -> str | None:
     """The value of key, None where it is not set."""
     found = re.findall(rf"^{re.escape(key)}=(.*)$", text, re.MULTILINE)
-    words = shlex.split(found[-1]) if found else None
-    return None if words is None else "".join(words[:1])
+    if not found:
+        return None
+    try:
+        return "".join(shlex.split(found[-1])[:1])
+    except ValueError:
+        # A quote that ends on another line; no shell would take the file either.
+        return str(found[-1])
 
 
 def with_values(text: str, values: Mapping[str, str | None]) -> str:
     """The text with these values; None takes the line away; all else stays as it is, byte by byte."""
     for key, value in values.items():
         line = rf"^{re.escape(key)}=.*\n?"
-        wanted = "" if value is None else f"{key}={shlex.quote(value)}\n"
+        wanted = "" if value is None else f"{key}={shlex.quote(value) if value else ''}\n"
         if re.search(line, text, re.MULTILINE):
             text = re.sub(line, lambda _: wanted, text, flags=re.MULTILINE)
         elif wanted:

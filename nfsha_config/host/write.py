@@ -7,16 +7,24 @@ import tempfile
 from pathlib import Path
 
 
+def read(path: Path) -> str | None:
+    """The text of a file, None where there is none; what is no UTF-8 comes back through write byte by byte."""
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+
+
 def write(path: Path, text: str, mode: int = 0o644) -> bool:
     """Write text to path by a rename, and say whether anything changed (text or permissions)."""
-    if path.exists() and path.read_text(encoding="utf-8") == text and path.stat().st_mode & 0o7777 == mode:
+    if read(path) == text and path.stat().st_mode & 0o7777 == mode:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
-            file.write(text)
+            file.write(text.encode("utf-8", "surrogateescape"))
             file.flush()
             os.fsync(descriptor)
         os.replace(temporary, path)
@@ -27,10 +35,11 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
 
 
 def remove(path: Path) -> bool:
-    """Take a file away, and the folders above it that are empty then and were made for it (*.d)."""
-    if not path.exists():
+    """Take a file away, and a unit's drop-in folder that is empty then; other folders belong to packages."""
+    if not path.exists() and not path.is_symlink():
         return False
     path.unlink()
-    if path.parent.name.endswith(".d") and not any(path.parent.iterdir()):
-        path.parent.rmdir()
+    folder = path.parent
+    if folder.name.endswith(".d") and folder.parent.name == "system" and not any(folder.iterdir()):
+        folder.rmdir()
     return True
