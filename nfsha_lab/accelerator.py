@@ -33,7 +33,8 @@ def _boots(image: Image) -> bool:
             "-append", "console=ttyS0 panic=1", "-serial", f"file:{console}",
         ]
         # fmt: on
-        probe = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        nothing = subprocess.DEVNULL
+        probe = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
         deadline = Deadline(PROBE_SECONDS)
         try:
             while probe.poll() is None and not deadline.expired:
@@ -47,7 +48,7 @@ def _boots(image: Image) -> bool:
 
 
 def choose(folders: Folders, image: Image) -> str:
-    """"kvm" after proof, else "tcg" (emulation); the verdict holds until the host boots again.
+    """ "kvm" after proof, else "tcg" (emulation); the verdict holds until the host boots again.
 
     NFSHA_LAB_ACCELERATOR=tcg or =kvm settles it without a trial.
     """

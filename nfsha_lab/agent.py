@@ -120,9 +120,8 @@ class Agent:
 
     def _spawn(self, path: str, arguments: list[str], capture: bool) -> int:
         environment = [f"PATH={GUEST_PATH}", "HOME=/root", "LC_ALL=C.UTF-8", "TERM=dumb"]
-        answer = self.request(
-            "guest-exec", path=path, arg=arguments, env=environment, **{"capture-output": capture}
-        )
+        words: dict[str, Any] = {"path": path, "arg": arguments, "env": environment, "capture-output": capture}
+        answer = self.request("guest-exec", **words)
         return int(answer["pid"])
 
     def execute(self, command: str, timeout: float) -> Completed:
@@ -160,6 +159,7 @@ class Agent:
         try:
             for at in range(0, len(content), CHUNK_BYTES):
                 chunk = base64.b64encode(content[at : at + CHUNK_BYTES]).decode()
-                self.request("guest-file-write", handle=handle, **{"buf-b64": chunk})
+                words: dict[str, Any] = {"handle": handle, "buf-b64": chunk}
+                self.request("guest-file-write", **words)
         finally:
             self.request("guest-file-close", handle=handle)

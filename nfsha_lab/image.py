@@ -165,9 +165,7 @@ def _build(folders: Folders, release: str, key: str) -> Image:
         with step(f"making the {release} image with mmdebstrap (log: {log})"):
             _mmdebstrap(release, work, log)
         with step("packing the image"):
-            process.run(
-                ["qemu-img", "convert", "-O", "qcow2", work / "disk.raw", folder / "disk.qcow2"], timeout=300
-            )
+            process.run(["qemu-img", "convert", "-O", "qcow2", work / "disk.raw", folder / "disk.qcow2"], timeout=300)
         for name in ("initrd", "packages"):
             shutil.copy(work / name, folder / name)
         (folder / "kernel").write_bytes(unpacked((work / "vmlinuz").read_bytes()))

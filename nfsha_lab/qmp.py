@@ -27,7 +27,9 @@ class Qmp:
                     self._call(stream, "qmp_capabilities", {})
                     return self._call(stream, execute, arguments)
         except OSError as error:
-            raise LabError(f"{self.name}: QEMU does not answer {execute!r} ({error or type(error).__name__})") from error
+            raise LabError(
+                f"{self.name}: QEMU does not answer {execute!r} ({error or type(error).__name__})"
+            ) from error
 
     def _call(self, stream: Any, execute: str, arguments: dict[str, Any]) -> Any:
         stream.write(json.dumps({"execute": execute, "arguments": arguments}).encode() + b"\n")

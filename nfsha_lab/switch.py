@@ -126,6 +126,13 @@ class Switch:
                     self._machine(self.ports[name], events)
             self._due()
 
+    def close(self) -> None:
+        """Close every socket."""
+        for key in list(self.selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self.selector.close()
+
     def _plug(self, server: Any, port: Port) -> None:
         with contextlib.suppress(BlockingIOError):
             machine, _ = server.accept()

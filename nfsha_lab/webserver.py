@@ -4,11 +4,12 @@ QEMU's user network starts it (guestfwd), so no daemon and no port of the host i
 from a snapshot finds its repository where it was. It serves whatever folder the given symbolic link names now.
 """
 
-import functools
 import http.server
 import os
 import socket
+import socketserver
 import sys
+from typing import cast
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -24,9 +25,10 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 def main() -> None:
     """webserver.py FOLDER"""
     connection = socket.socket(fileno=os.dup(0))
-    sys.stdout = sys.stderr = open(os.devnull, "w")
-    folder = os.path.realpath(sys.argv[1])
-    functools.partial(Handler, directory=folder)(connection, ("guest", 0), None)  # type: ignore[arg-type]
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    Handler(connection, ("guest", 0), cast(socketserver.BaseServer, None), directory=os.path.realpath(sys.argv[1]))
 
 
 if __name__ == "__main__":
