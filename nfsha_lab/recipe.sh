@@ -30,6 +30,11 @@ rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/hostname "$root"/var/lib/dbus/machi
 ln -s /etc/machine-id "$root"/var/lib/dbus/machine-id
 : >"$root"/etc/machine-id
 in_root passwd --quiet --lock root
+# mmdebstrap's own, which keep services from starting in a chroot; it takes them away only after this.
+rm -f "$root"/usr/sbin/policy-rc.d
+if [ -e "$root"/sbin/start-stop-daemon.REAL ]; then
+    mv "$root"/sbin/start-stop-daemon.REAL "$root"/sbin/start-stop-daemon
+fi
 in_root dpkg-query --show --showformat '${Package} ${Version}\n' >"$out/packages"
 
 # An initial ramdisk of a few modules, unpacked and in order, spares each boot a udev of its own.
