@@ -16,6 +16,7 @@ from nfsha_config.render import PACKAGES
 from nfsha_config.site import load
 from tests.packages.conftest import Built
 
+pytestmark = pytest.mark.slow
 SITE = load.load_file(load.LAB)
 
 
