@@ -17,6 +17,10 @@ _READY = """
 echo 127.0.0.1 client >>/etc/hosts
 printf '#!/bin/sh\\n' >/usr/bin/nfsha
 chmod 755 /usr/bin/nfsha
+systemctl --quiet enable nfs-server.service nfs-client.target nfs-blkmap.service keepalived.service tgt.service
+systemctl --quiet enable iscsid.socket open-iscsi.service
+update-rc.d o2cb defaults
+update-rc.d ocfs2 defaults
 """
 _VERIFY = "systemd-analyze verify --generators=yes --man=no default.target"
 _CYCLE = "Found ordering cycle"
