@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from nfsha_config import render
 from nfsha_config.host import install, machine, o2cb
 from nfsha_config.host.machine import Machine
 from nfsha_config.host.write import write
 from nfsha_config.paths import Paths
-from nfsha_config.problems import InputError, NfshaError, Problem
+from nfsha_config.problems import InputError, Problem
 from nfsha_config.render import ManagedFile
 from nfsha_config.site import load, merge, secrets
 from nfsha_config.site.model import Node, Site
 from nfsha_config.site.secrets import Secrets
 
-log = logging.getLogger(__name__)
-
+P = ParamSpec("P")
+T = TypeVar("T")
 NODE = "nfsha-node"
 CLIENT = "nfsha-client"
 _SET = "set."
@@ -70,13 +71,7 @@ def plan(package: str, paths: Paths) -> list[str]:
 def deconfigure(package: str, paths: Paths) -> None:
     """Stop what runs and take the rendered files away; the site, the secrets and the data stay."""
     install.stop(package, paths)
-    try:
-        site = load.load_file(paths.site)
-    except NfshaError as error:
-        log.warning("the rendered files can't be known without a valid site, and stay: %s", error)
-        return
-    node = _own_node(site, paths)
-    install.uninstall(render.configured(package, site, node), paths)
+    install.uninstall(package, paths)
     if package == NODE:
         o2cb.deconfigure(paths)
     install.tell_systemd(["removed"], paths)
@@ -85,24 +80,29 @@ def deconfigure(package: str, paths: Paths) -> None:
 def decide(package: str, answers: Mapping[str, str], paths: Paths) -> Wanted:
     """What the machine should be. Raises InputError with the problems of site, secrets and node together."""
     _known(answers)
-    site_text, packaged_text = _site_text(package, answers, paths)
-    site = load.load(site_text, str(paths.site))
-    problems: list[InputError] = []
-    here, node, chap = None, None, None
-    if package == NODE:
-        here = _machine(site, answers, paths)
-        try:
-            node = machine.node_of(here, site, os.uname().nodename)
-        except InputError as error:
-            problems.append(error)
+    problems: list[Problem] = []
+    site, here, node, chap = None, None, None, None
+    texts = _noting(problems, _site_text, package, answers, paths)
+    if texts:
+        site = _noting(problems, load.load, texts[0], str(paths.site))
+    if site and package == NODE:
+        here = _noting(problems, _machine, site, answers, paths)
+    if site and here:
+        node = _noting(problems, machine.node_of, here, site, os.uname().nodename)
     if package != CLIENT:
-        try:
-            chap = _secrets(answers, paths)
-        except InputError as error:
-            problems.append(error)
-    if problems:
-        raise InputError(package, [problem for error in problems for problem in error.problems])
-    return Wanted(package, site, site_text, packaged_text, chap, here, node)
+        chap = _noting(problems, _secrets, answers, paths)
+    if problems or not texts or not site:
+        raise InputError(package, problems)
+    return Wanted(package, site, *texts, chap, here, node)
+
+
+def _noting(problems: list[Problem], get: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """What get returns; where it can't, note why and return None."""
+    try:
+        return get(*args, **kwargs)
+    except InputError as error:
+        problems.extend(replace(problem, where=f"{error.source}: {problem.where}") for problem in error.problems)
+        return None
 
 
 def _known(answers: Mapping[str, str]) -> None:
@@ -113,21 +113,26 @@ def _known(answers: Mapping[str, str]) -> None:
 
 
 def _site_text(package: str, answers: Mapping[str, str], paths: Paths) -> tuple[str, str]:
-    try:
-        packaged = paths.packaged_site(package).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        packaged = ""
-    if not paths.site.exists() and not packaged:
+    packaged = _text(paths.packaged_site(package)) or ""
+    text = _text(paths.site)
+    if text is None and not packaged:
         problem = Problem("file", "is missing", f"install {package} from your site's repository")
         raise InputError(str(paths.site), [problem])
-    text = packaged
-    if paths.site.exists():
-        text = paths.site.read_text(encoding="utf-8")
-        if packaged:
-            base = paths.applied_site.read_text(encoding="utf-8") if paths.applied_site.exists() else packaged
-            text = merge.merge(base, text, packaged)
+    if text is None:
+        text = packaged
+    elif packaged:
+        text = merge.merge(_text(paths.applied_site) or packaged, text, packaged)
     values = {key.removeprefix(_SET): value for key, value in answers.items() if key.startswith(_SET)}
     return merge.with_values(text, merge.answers(values)), packaged
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise InputError(str(path), [Problem("file", "is not UTF-8 text", "save it as UTF-8")]) from None
 
 
 def _machine(site: Site, answers: Mapping[str, str], paths: Paths) -> Machine:
@@ -145,13 +150,6 @@ def _secrets(answers: Mapping[str, str], paths: Paths) -> Secrets:
     if not given:
         return secrets.load(paths.secrets)
     return secrets.check(dict(given), "secrets")
-
-
-def _own_node(site: Site, paths: Paths) -> Node | None:
-    try:
-        return site.node(machine.load(paths).node)
-    except InputError:
-        return None
 
 
 def _write_own(wanted: Wanted, paths: Paths) -> list[str]:

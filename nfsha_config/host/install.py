@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from nfsha_config.host import iscsi
-from nfsha_config.host.write import remove, write
+from nfsha_config.host.write import read, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import NfshaError
 from nfsha_config.render import ManagedFile, Owned
@@ -18,6 +19,7 @@ from nfsha_config.site import load
 log = logging.getLogger(__name__)
 
 _STOP_DEADLINE = 300.0
+_MARK = "Managed by nfsha"
 _STOPS = {
     # keepalived first, so that the peer takes over while this node can still hand the lock on.
     "nfsha-node": (["keepalived.service"], ["srv-nfs4-data.mount", "var-lib-nfs.mount"], ["o2cb.service"], ["nfsha-storage.service", "nfsha-node.target"]),
@@ -27,25 +29,55 @@ _STOPS = {
 
 
 def install(package: str, files: Sequence[ManagedFile], paths: Paths) -> list[str]:
-    """Write the files; return the paths that changed."""
-    return [file.path for file in files if _put(package, file, paths)]
+    """Write the files, take away those that an earlier site had and this one has not; return the paths that changed."""
+    changed = [file.path for file in files if _put(package, file, paths)]
+    wanted = {file.path: _digest(file.text) for file in files}
+    old = {path: digest for path, digest in _written(package, paths).items() if path not in wanted}
+    for path in old:
+        if path.endswith(".automount"):
+            _systemctl("disable", Path(path).name, paths)
+    changed += [path for path, digest in old.items() if _take_away(path, digest, paths)]
+    write(_list(package, paths), "".join(f"{digest}  {path}\n" for path, digest in wanted.items()))
+    return changed
 
 
 def differences(files: Sequence[ManagedFile], paths: Paths) -> list[str]:
     """The paths whose text on the machine is another one."""
-    return [file.path for file in files if _now(paths.at(file.path)) != file.text]
+    return [file.path for file in files if read(paths.at(file.path)) != file.text]
 
 
-def uninstall(files: Sequence[ManagedFile], paths: Paths) -> None:
-    """Take the files away. One that was edited by hand is kept beside the site, out of its program's sight."""
-    for file in files:
-        place = paths.at(file.path)
-        now = _now(place)
-        if now is not None and now != file.text:
-            saved = paths.site.parent / f"{place.name}.edited"
-            log.warning("%s was edited by hand; it is now %s", place, saved)
-            write(saved, now)
-        remove(place)
+def uninstall(package: str, paths: Paths) -> None:
+    """Take away all that install wrote. One that was edited by hand is kept beside the site, out of its program's sight."""
+    for path, digest in _written(package, paths).items():
+        _take_away(path, digest, paths)
+    remove(_list(package, paths))
+
+
+def _list(package: str, paths: Paths) -> Path:
+    """The files that were written for a package, in the form of sha256sum(1)."""
+    return paths.at(f"/var/lib/nfsha/{package}.files")
+
+
+def _written(package: str, paths: Paths) -> dict[str, str]:
+    lines = (read(_list(package, paths)) or "").splitlines()
+    return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _take_away(path: str, digest: str, paths: Paths) -> bool:
+    place = paths.at(path)
+    now = read(place)
+    if now is not None and _digest(now) != digest:
+        if _MARK not in now:
+            log.warning("%s is not nfsha's, and stays", place)
+            return False
+        saved = paths.site.parent / f"{path.strip('/').replace('/', '_')}.edited"
+        log.warning("%s was edited by hand; it is now %s", place, saved)
+        write(saved, now)
+    return remove(place)
 
 
 def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
@@ -60,15 +92,18 @@ def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
 
 
 def automount(mount_point: str, paths: Paths) -> None:
-    """Enable and start the client's automount unit."""
+    """Enable the client's automount unit, and start it where systemd runs; systemd makes the mount point."""
     unit = f"{escape_path(mount_point)}.automount"
-    paths.at(mount_point).mkdir(parents=True, exist_ok=True)
+    _systemctl("enable", unit, paths)
     if paths.systemd.exists():
-        run(["systemctl", "enable", "--now", unit])
+        run(["systemctl", "start", unit])
 
 
 def stop(package: str, paths: Paths) -> None:
     """Stop what the package runs, in an order that hands the service over first."""
+    for path in _written(package, paths):
+        if path.endswith(".automount"):
+            _systemctl("disable", Path(path).name, paths)
     if not paths.systemd.exists():
         return
     for units in _STOPS[package]:
@@ -90,7 +125,7 @@ def _stop_client(paths: Paths) -> None:
     except NfshaError as error:
         log.warning("the mount is left as it is: %s", error)
         return
-    run(["systemctl", "disable", "--now", f"{unit}.automount"], check=False)
+    run(["systemctl", "stop", f"{unit}.automount"], check=False)
     run(["systemctl", "stop", f"{unit}.mount"], check=False, timeout=_STOP_DEADLINE)
 
 
@@ -98,21 +133,25 @@ def _put(package: str, file: ManagedFile, paths: Paths) -> bool:
     place = paths.at(file.path)
     if file.owned is not Owned.UCF:
         return write(place, file.text, file.mode)
-    before = _now(place)
+    before = read(place)
     if before == file.text:
         return False
     staged = paths.at(f"/var/lib/nfsha{file.path}")
+    edited = before is not None and before != read(staged)
     write(staged, file.text, file.mode)
     place.parent.mkdir(parents=True, exist_ok=True)
-    run(["ucf", "--three-way", staged, place], env={"DEBIAN_FRONTEND": "noninteractive", "UCF_FORCE_CONFFOLD": "1"})
+    # Told to keep the old file, ucf would keep one that nobody edited, too; told nothing, it would ask.
+    answers = {"UCF_FORCE_CONFFOLD": "1"} if edited else {"UCF_FORCE_CONFFNEW": "1", "UCF_FORCE_CONFFMISS": "1"}
+    run(["ucf", "--three-way", staged, place], env={"DEBIAN_FRONTEND": "noninteractive", **answers})
     run(["ucfr", package, place])
-    if _now(place) != file.text:
+    if edited:
         log.warning("%s was edited by hand and stays; nfsha's own text is in %s.ucf-dist", place, place)
-    return _now(place) != before
+    return read(place) != before
 
 
-def _now(place: Path) -> str | None:
-    return place.read_text(encoding="utf-8") if place.exists() else None
+def _systemctl(verb: str, unit: str, paths: Paths) -> None:
+    """Enable or disable a unit for the next boot; needs no running systemd."""
+    run(["systemctl", f"--root={paths.root}", "--quiet", verb, unit])
 
 
 def _active(unit: str) -> bool:

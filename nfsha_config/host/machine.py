@@ -28,7 +28,7 @@ def load(paths: Paths) -> Machine:
     except FileNotFoundError as error:
         problem = Problem("file", "is missing", "run: dpkg-reconfigure nfsha-node")
         raise InputError(str(paths.host), [problem]) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InputError(str(paths.host), [Problem("TOML", str(error), "mend the line named")]) from error
     node, consent = data.get("node"), data.get("consent_to_format", "")
     if not isinstance(node, str) or not isinstance(consent, str):

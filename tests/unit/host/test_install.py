@@ -1,0 +1,141 @@
+"""A node's files on a whole machine, with the real ucf: there and back."""
+
+from __future__ import annotations
+
+from tests.golden.sites import rendered
+from tests.unit.render.machine import on_machine
+
+PREPARE = """
+hostname nfs1
+mkdir -p /usr/share/nfsha-node
+cat >/run/story.py <<'END'
+import hashlib, logging, os, re, subprocess, sys
+from pathlib import Path
+from nfsha_config.host import configure
+from nfsha_config.paths import Paths
+from nfsha_config.site import load
+
+logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
+LAB = load.LAB.read_text()
+SITE = Path("/usr/share/nfsha-node/site.toml")
+KEEPALIVED, CLUSTER = Path("/etc/keepalived/keepalived.conf"), Path("/etc/ocfs2/cluster.conf")
+SECRETS = {"secret.node": "the-nodes-own-secret", "secret.target": "the-targets-own-secret"}
+SITE.write_text(LAB)
+
+def run(**answers):
+    return configure.configure("nfsha-node", {**SECRETS, **answers}, Paths())
+
+def tree():
+    found = [path for top in ("/etc", "/usr/lib/systemd", "/usr/share/nfsha-node") for path in Path(top).rglob("*")]
+    return {
+        str(path): (path.lstat().st_mode, hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
+        for path in found if not str(path).startswith(("/etc/nfsha", "/var/lib/nfsha", "/var/lib/ucf"))
+    }
+
+def difference(before):
+    after = tree()
+    return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+
+END
+"""
+
+
+def story(steps: str) -> list[str]:
+    """What the steps print as node nfs1, with the package unpacked."""
+    files = [file for file in rendered("lab", "nfs1") if file.path.startswith("/usr/")]
+    script = f"{PREPARE}\ncat >>/run/story.py <<'END'\n{steps}\nEND\n/usr/bin/python3 /run/story.py"
+    return on_machine(files, script).splitlines()
+
+
+def test_there_and_back() -> None:
+    files = [file.path for file in rendered("lab", "nfs1") if not file.path.startswith(("/usr/", "/run/"))]
+    shown = story("""
+before = tree()
+print(*run(), sep="\\n")
+print("again", run())
+for path in difference(before): print("now", path)
+configure.deconfigure("nfsha-node", Paths())
+print("left", difference(before), sorted(os.listdir("/etc/nfsha")))
+""")
+    told = [line for line in shown if not line.startswith("now ")]
+    assert told == [
+        "/etc/nfsha/site.toml", "/etc/nfsha/secrets", "/etc/nfsha/host.toml", *files, "/etc/default/o2cb: keys set",
+        "again []", "left [] ['host.toml', 'secrets', 'site.toml']",
+    ]  # fmt: skip
+    assert {line.removeprefix("now ") for line in shown if line.startswith("now ")} >= {*files, "/etc/default/o2cb"}
+
+
+def test_a_new_revision_reaches_files_that_nobody_edited() -> None:
+    shown = story("""
+run()
+SITE.write_text(LAB.replace("revision = 1", "revision = 2").replace("router_id = 101", "router_id = 55"))
+print(run())
+print("virtual_router_id 55" in KEEPALIVED.read_text(), sorted(os.listdir("/etc/keepalived")))
+""")
+    assert shown == [
+        "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf']",
+        "True ['keepalived.conf', 'keepalived.conf.sample']",
+    ]
+
+
+def test_an_edit_of_keepalived_conf_stays_and_is_told() -> None:
+    shown = story("""
+run()
+KEEPALIVED.write_text(KEEPALIVED.read_text() + "# mine\\n")
+SITE.write_text(LAB.replace("router_id = 101", "router_id = 55"))
+print(run())
+print("virtual_router_id 101" in KEEPALIVED.read_text(), KEEPALIVED.read_text().endswith("# mine\\n"))
+print("virtual_router_id 55" in Path(f"{KEEPALIVED}.ucf-dist").read_text())
+print(run())
+configure.deconfigure("nfsha-node", Paths())
+print(KEEPALIVED.exists(), Path("/etc/nfsha/etc_keepalived_keepalived.conf.edited").read_text().endswith("# mine\\n"))
+""")
+    warning = (
+        "WARNING /etc/keepalived/keepalived.conf was edited by hand and stays; "
+        "nfsha's own text is in /etc/keepalived/keepalived.conf.ucf-dist"
+    )
+    assert shown == [
+        warning, "['/etc/nfsha/site.toml']", "True True", "True", warning, "[]",
+        "WARNING /etc/keepalived/keepalived.conf was edited by hand; "
+        "it is now /etc/nfsha/etc_keepalived_keepalived.conf.edited",
+        "False True",
+    ]  # fmt: skip
+
+
+def test_removed_and_installed_again() -> None:
+    """Not purged: ucf remembers the file, and would take its absence for the admin's wish."""
+    shown = story("""
+run()
+first = KEEPALIVED.read_text(), CLUSTER.read_text()
+configure.deconfigure("nfsha-node", Paths())
+run()
+print((KEEPALIVED.read_text(), CLUSTER.read_text()) == first)
+""")
+    assert shown == ["True"]
+
+
+def test_a_file_that_was_there_before_stays_whole() -> None:
+    shown = story("""
+KEEPALIVED.write_text("# the admin's own\\n")
+before = tree()
+print("/etc/keepalived/keepalived.conf" in run())
+configure.deconfigure("nfsha-node", Paths())
+print(KEEPALIVED.read_text(), difference(before))
+""")
+    assert shown == [
+        "WARNING /etc/keepalived/keepalived.conf was edited by hand and stays; "
+        "nfsha's own text is in /etc/keepalived/keepalived.conf.ucf-dist",
+        "False",
+        "WARNING /etc/keepalived/keepalived.conf is not nfsha's, and stays",
+        "# the admin's own",
+        " ['/etc/keepalived/keepalived.conf.ucf-dist']",
+    ]
+
+
+def test_another_lun_leaves_no_old_drop_ins() -> None:
+    shown = story("""
+run()
+run(**{"set.storage.portal": "192.168.50.21:3260"})
+print(*sorted(name for name in os.listdir("/etc/systemd/system") if "iscsi" in name and "device" in name), sep="\\n")
+""")
+    assert len(shown) == 2 and all("192.168.50.21:3260" in name for name in shown)
