@@ -6,6 +6,6 @@ from pathlib import Path
 
 from hypothesis import configuration, settings
 
-configuration.set_hypothesis_home_dir(Path(__file__).parents[3] / ".pytest_cache" / "hypothesis")
+configuration.set_hypothesis_home_dir(Path(__file__).parents[2] / ".pytest_cache" / "hypothesis")
 settings.register_profile("same", derandomize=True, database=None, deadline=None, max_examples=50)
 settings.load_profile("same")
