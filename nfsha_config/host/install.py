@@ -22,7 +22,10 @@ _STOP_DEADLINE = 300.0
 _MARK = "Managed by nfsha"
 _STOPS = {
     # keepalived first, so that the peer takes over while this node can still hand the lock on.
-    "nfsha-node": (["keepalived.service"], ["srv-nfs4-data.mount", "var-lib-nfs.mount"], ["o2cb.service"], ["nfsha-storage.service", "nfsha-node.target"]),
+    "nfsha-node": (
+        ["keepalived.service"], ["srv-nfs4-data.mount", "var-lib-nfs.mount"], ["o2cb.service"],
+        ["nfsha-storage.service", "nfsha-node.target"],
+    ),
     "nfsha-iscsi-target": (["nfsha-target.service"],),
     "nfsha-client": (),
 }  # fmt: skip
@@ -47,7 +50,7 @@ def differences(files: Sequence[ManagedFile], paths: Paths) -> list[str]:
 
 
 def uninstall(package: str, paths: Paths) -> None:
-    """Take away all that install wrote. One that was edited by hand is kept beside the site, out of its program's sight."""
+    """Take away all that install wrote. What was edited by hand is kept beside the site, out of its program's sight."""
     for path, digest in _written(package, paths).items():
         _take_away(path, digest, paths)
     remove(_list(package, paths))
@@ -70,6 +73,9 @@ def _digest(text: str) -> str:
 def _take_away(path: str, digest: str, paths: Paths) -> bool:
     place = paths.at(path)
     now = read(place)
+    offered = place.with_name(f"{place.name}.ucf-dist")
+    if _MARK in (read(offered) or ""):
+        remove(offered)
     if now is not None and _digest(now) != digest:
         if _MARK not in now:
             log.warning("%s is not nfsha's, and stays", place)

@@ -16,9 +16,12 @@ from nfsha_config.site.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
-_NO_SESSION = 15
+# iscsiadm(8), EXIT STATUS: a session exists already; the target refuses the login.
+_SESSION_EXISTS = 15
 _AUTH_FAILED = 24
 _RETRY = 5.0
+# Seconds; iscsiadm itself tries 8 times for 15 s each (iscsid.conf, initial_login_retry_max and login_timeout).
+_LOGIN_DEADLINE = 300.0
 _DEVICE_DEADLINE = 90.0
 
 
@@ -46,7 +49,8 @@ def _node(site: Site, *words: str) -> list[str]:
 
 def _logged_in(site: Site) -> bool:
     sessions = run(["iscsiadm", "-m", "session"], check=False).stdout
-    return any(site.storage.iqn in line.split() and f" {site.storage.portal}," in line for line in sessions.splitlines())
+    portal = f" {site.storage.portal},"
+    return any(site.storage.iqn in line.split() and portal in line for line in sessions.splitlines())
 
 
 def _make_record(site: Site, secrets: Secrets, paths: Paths) -> None:
@@ -67,8 +71,8 @@ def _make_record(site: Site, secrets: Secrets, paths: Paths) -> None:
 
 
 def _try_login(site: Site) -> bool:
-    done = run(_node(site, "--login"), check=False)
-    if done.returncode in (0, _NO_SESSION):
+    done = run(_node(site, "--login"), check=False, timeout=_LOGIN_DEADLINE)
+    if done.returncode in (0, _SESSION_EXISTS):
         return True
     if done.returncode == _AUTH_FAILED:
         raise Refused(

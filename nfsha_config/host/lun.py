@@ -57,7 +57,8 @@ def examine(device: Path, site: Site) -> Found:
     if device.is_block_device():
         run(["blockdev", "--flushbufs", device])
     if size != site.storage.size:
-        return Found(Content.FOREIGN, f"a device of {size_text(size)}, where the site says {size_text(site.storage.size)}")
+        what = f"a device of {size_text(size)}, where the site says {size_text(site.storage.size)}"
+        return Found(Content.FOREIGN, what)
     whole = Region(0, size)
     unknown = _unknown(device, whole)
     signature = _blkid(device, whole)
@@ -95,7 +96,8 @@ def _partitions(device: Path, site: Site) -> Found:
     wanted = {1: site.state_uuid, 2: site.data_uuid}
     if regions.keys() != wanted.keys():
         numbers = ", ".join(str(number) for number in regions) or "none"
-        return Found(Content.FOREIGN, f"this site's partition table with other partitions (found: {numbers}; wanted: 1, 2)")
+        what = f"this site's partition table with other partitions (found: {numbers}; wanted: 1, 2)"
+        return Found(Content.FOREIGN, what)
     blank = []
     for number, uuid in wanted.items():
         signature = _blkid(device, regions[number])

@@ -22,10 +22,15 @@ def get(text: str, key: str) -> str | None:
 def with_values(text: str, values: Mapping[str, str | None]) -> str:
     """The text with these values; None takes the line away; all else stays as it is, byte by byte."""
     for key, value in values.items():
-        line = rf"^{re.escape(key)}=.*\n?"
-        wanted = "" if value is None else f"{key}={shlex.quote(value) if value else ''}\n"
-        if re.search(line, text, re.MULTILINE):
-            text = re.sub(line, lambda _: wanted, text, flags=re.MULTILINE)
-        elif wanted:
-            text = text + ("" if text.endswith("\n") or not text else "\n") + wanted
+        text = _with_value(text, key, value)
     return text
+
+
+def _with_value(text: str, key: str, value: str | None) -> str:
+    line = rf"^{re.escape(key)}=.*\n?"
+    wanted = "" if value is None else f"{key}={shlex.quote(value) if value else ''}\n"
+    if re.search(line, text, re.MULTILINE):
+        return re.sub(line, lambda _: wanted, text, flags=re.MULTILINE)
+    if not wanted:
+        return text
+    return text + ("" if text.endswith("\n") or not text else "\n") + wanted

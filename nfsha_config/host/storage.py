@@ -46,7 +46,7 @@ def logout(paths: Paths) -> None:
 
 
 def _wait_for_first(device: Path, site: Site, found: Found) -> None:
-    """Look until both volumes are there, as long as it takes. Raises Refused for what the first node can't be making."""
+    """Look until both volumes are there, as long as it takes. Raises Refused for what is not of the first node."""
     deadline = time.monotonic() + _SETTLE
     while found.content is not Content.READY:
         if found.content is not Content.FOREIGN:
@@ -86,7 +86,8 @@ def _prepare(device: Path, site: Site, found: Found, consent: str) -> None:
         _mkfs(partition_device(device, number), site, name, str(uuid))
     made = examine(device, site)
     if made.content is not Content.READY:
-        raise Refused(f"{device} was formatted, and yet holds {made.what or made.content.value}; does another machine write to it?")
+        holds = made.what or made.content.value
+        raise Refused(f"{device} was formatted, and yet holds {holds}; does another machine write to it?")
 
 
 def _mkfs(partition: Path, site: Site, label: str, uuid: str) -> None:

@@ -18,6 +18,9 @@ from nfsha_config.site.model import Site
 
 log = logging.getLogger(__name__)
 
+_SETTLE = 60
+"""Seconds that a disk may take to appear."""
+
 
 def main(paths: Paths) -> None:
     """Write or take away tgtd's file for the LUN, and tell a running tgtd. Raises Refused or InputError."""
@@ -28,7 +31,10 @@ def main(paths: Paths) -> None:
         _check(site)
     except NfshaError:
         if remove(conf):
-            _tell_tgtd()
+            try:
+                _tell_tgtd()
+            except NfshaError as error:
+                log.error("%s", error)
         raise
     if write(conf, wanted.text, wanted.mode):
         _tell_tgtd()
@@ -37,7 +43,12 @@ def main(paths: Paths) -> None:
 def _check(site: Site) -> None:
     device = Path(site.storage.device)
     if not device.exists():
+        # At boot, udev may still be at it.
+        run(["udevadm", "settle", f"--exit-if-exists={device}", f"--timeout={_SETTLE}"], check=False)
+    if not device.exists():
         raise Refused(f"{device} is not there; plug it in, or mend storage.device in /etc/nfsha/site.toml")
+    if not device.is_block_device():
+        raise Refused(f"{device} is no block device; mend storage.device in /etc/nfsha/site.toml")
     try:
         os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
     except OSError as error:

@@ -128,7 +128,7 @@ print(KEEPALIVED.read_text(), difference(before))
         "False",
         "WARNING /etc/keepalived/keepalived.conf is not nfsha's, and stays",
         "# the admin's own",
-        " ['/etc/keepalived/keepalived.conf.ucf-dist']",
+        " []",
     ]
 
 
