@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nfsha_config.site import kinds
 from nfsha_config.site.settings import BY_KEY, REQUIRED, SETTINGS
 
-words = st.text(st.characters(blacklist_categories=["Cs"]), max_size=30)
+words = st.text("aZ09 _-./,#=[]{}\"'\\\n\r\t\x00\x1b\x7fé€😀", max_size=12)
 scalars = st.one_of(words, st.integers(), st.booleans(), st.floats(allow_nan=False), st.floats(0.001, 1000))
 toml_values = st.recursive(
     scalars,
@@ -67,10 +67,10 @@ def test_words_of_text(value: list[str]) -> None:
     assert kinds.WORDS.of_text(" ".join(value)) == value
 
 
-@given(st.integers(-(10**19), 10**19), st.floats(-1000, 1000).map(lambda value: round(value, 3)))
-def test_numbers_of_text(whole: int, decimal: float) -> None:
+@given(st.integers(-(10**19), 10**19), st.integers(-(10**6), 10**6))
+def test_numbers_of_text(whole: int, thousandths: int) -> None:
     assert kinds.integer(0, 1, "").of_text(str(whole)) == whole
-    assert kinds.seconds(0, 1, "").of_text(f"{decimal:.3f}") == decimal
+    assert kinds.seconds(0, 1, "").of_text(f"{thousandths / 1000:.3f}") == thousandths / 1000
 
 
 @pytest.mark.parametrize("text", ["", "1_000", "nan", "inf", "1e3", "٣", "9" * 5000, "0x10", "1 2"])
