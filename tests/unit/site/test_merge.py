@@ -143,6 +143,11 @@ def test_a_list_in_other_spelling_or_gone() -> None:
     assert "node" not in tomllib.loads(merge.merge(LAB, without, NEW))
 
 
+def test_true_is_not_one() -> None:
+    current = LAB.replace("router_id = 101", "router_id = true")
+    assert merge.merge(LAB.replace("router_id = 101", "router_id = 1"), current, NEW).count("router_id = true") == 1
+
+
 def test_an_unknown_key_of_the_admins_is_kept_for_load_to_name() -> None:
     current = LAB.replace("[network]", "[network]\ncolour = 1") + "[colours]\nred = 1\n"
     data = tomllib.loads(merge.merge(LAB, f"top = 1\n{current}", NEW))
