@@ -58,10 +58,23 @@ def build(order: Order) -> tuple[str, ...]:
             brought.append(deb.fetch_tool(work / "fetched", tool))
         log.info("building %d packages of site %s, revision %d", len(trees), site.cluster.name, site.cluster.revision)
         debs = (*brought, *deb.build_all(trees, tool))
+        _warn_of_same_version(order.out, debs)
         with key.open_key(site.cluster.name) as signer:
             repository.make(new, work / "reprepro", debs, site.cluster.name, signer)
             (new / SOURCES).write_text(sources.text(order.uri, signer), encoding="utf-8")
     return tuple(sorted(one.name for one in debs))
+
+
+def _warn_of_same_version(out: Path, debs: tuple[Path, ...]) -> None:
+    """A machine takes a package for the one it has when the version is the same, whatever is in it."""
+    for one in debs:
+        for earlier in out.glob(f"pool/**/{one.name}"):
+            if earlier.read_bytes() != one.read_bytes():
+                log.warning(
+                    "%s: differs from the one that was in %s, and machines that have it will keep theirs; "
+                    "raise cluster.revision (or the tool's version)",
+                    one.name, out,
+                )  # fmt: skip
 
 
 def _given(tool_deb: Path, tool: changelog.Release) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nfsha_config.build import source
+from nfsha_config.build import key, repository, source
 from nfsha_config.build.changelog import release
 from nfsha_config.build.sources import PLACEHOLDER
 from nfsha_config.render import PACKAGES
@@ -44,6 +44,19 @@ def test_the_same_input_gives_the_same_bytes(built: Built) -> None:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob(pattern)}
 
     assert sums(built.repository, "pool/**/*.deb") == sums(built.again, "*/*.deb")
+
+
+def test_the_indices_depend_on_the_packages_alone(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with key.open_key("other") as other:
+        again = tuple(built.again.glob("*/*.deb"))
+        repository.make(tmp_path / "repository", tmp_path / "work", again, SITE.cluster.name, other)
+    indices = sorted(path.relative_to(built.repository) for path in built.repository.rglob("Packages*"))
+    assert indices
+    for index in indices:
+        assert (built.repository / index).read_bytes() == (tmp_path / "repository" / index).read_bytes()
 
 
 def test_shellcheck_has_nothing_to_say(built: Built, tmp_path: Path) -> None:

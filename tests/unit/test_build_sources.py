@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import nfsha_config
-from nfsha_config.build import changelog, serve, source, sources
+from nfsha_config.build import build, changelog, serve, source, sources
 from nfsha_config.build.changelog import Release
 from nfsha_config.build.folder import replaced
 from nfsha_config.build.key import Key
@@ -125,6 +125,15 @@ def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="holds something that `nfsha build` did not make"), replaced(tmp_path, "mark"):
         pass
     assert (tmp_path / "diary").read_text() == "dear"
+
+
+def test_other_bytes_under_the_same_version_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "out" / "pool").mkdir(parents=True)
+    for name, old, new in (("same.deb", b"1", b"1"), ("other.deb", b"1", b"2")):
+        (tmp_path / "out" / "pool" / name).write_bytes(old)
+        (tmp_path / name).write_bytes(new)
+    build._warn_of_same_version(tmp_path / "out", (tmp_path / "same.deb", tmp_path / "other.deb"))
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["other.deb"]
 
 
 @pytest.fixture
