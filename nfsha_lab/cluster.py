@@ -62,7 +62,8 @@ class Cluster:
         found: list[Machine] = []
 
         def one() -> bool:
-            found[:] = [node for node in self.nodes if node.running and self.runs_nfsd(node) and self._has_address(node)]
+            running = [node for node in self.nodes if node.running]
+            found[:] = [node for node in running if self.runs_nfsd(node) and self._has_address(node)]
             return len(found) == 1
 
         self.client.poll("one node serves at the virtual address", one, timeout)
@@ -82,7 +83,7 @@ class Cluster:
         return active
 
     def assert_healthy(self) -> None:
-        """No unit failed, no ordering cycle in any boot's journal, no kernel fault. ProductError names what was seen."""
+        """No failed unit, no ordering cycle in a journal, no kernel fault. ProductError names what was seen."""
         seen = []
         for machine in self.lab.all:
             seen += [f"{machine.name}: unit {unit} failed" for unit in machine.failed_units()]
@@ -103,7 +104,8 @@ class Cluster:
 
     def _role(self, machine: Machine) -> str:
         if machine is self.target:
-            size = machine.succeed("tgtadm --lld iscsi --op show --mode conn --tid 1 | grep -c Initiator || true").strip()
+            connections = "tgtadm --lld iscsi --op show --mode conn --tid 1"
+            size = machine.succeed(f"{connections} | grep -c Initiator || true").strip()
             return f"target; {size} initiators logged in"
         if machine is self.client:
             source = machine.execute(f"stat {MOUNT} >/dev/null; findmnt -n -t nfs4 -o SOURCE,FSTYPE {MOUNT}")[1]

@@ -25,7 +25,8 @@ def demo(cluster: Cluster) -> Verdict:
         start = time.monotonic()
         _watch(load, start)
         survivor = cluster.serving()
-        say(f"{survivor.name} serves now; {time.monotonic() - start:.0f} s after the crash every kind of operation goes on")
+        elapsed = time.monotonic() - start
+        say(f"{survivor.name} serves now; {elapsed:.0f} s after the crash every kind of operation goes on")
         with step(f"{active.name} is switched on again"):
             active.start()
             active.wait_until_booted()

@@ -95,7 +95,8 @@ class Load:
                 machine.succeed(f"{command} >/root/{name}.out")
                 machine.copy_out(f"/root/{name}.out", Path(folder) / name)
                 active.copy_in(Path(folder) / name, f"/root/{name}")
-        command = f"python3 {_PROGRAM} check --dir {DATA}/{WORK} --log /root/workload.jsonl --kernel-log /root/kernel.log"
+        logs = "--log /root/workload.jsonl --kernel-log /root/kernel.log"
+        command = f"python3 {_PROGRAM} check --dir {DATA}/{WORK} {logs}"
         text = active.execute(command, 300)[1]
         done = active.run(f"{command} --json", 300)
         if done.status not in (0, 1):

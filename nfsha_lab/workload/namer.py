@@ -3,6 +3,7 @@
 import errno
 import os
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 
 from .record import RECORD_SIZE, encode
@@ -67,7 +68,7 @@ def _create(worker: Worker, name: str, seq: int) -> bool:
 
 def _move(worker: Worker, kind: str, old: str, new: str) -> bool:
     """Rename or link; an answer that a repeated request may get counts as done; the check verifies it."""
-    action = os.rename if kind == "rename" else os.link
+    action: Callable[..., None] = os.rename if kind == "rename" else os.link
     source, target = worker.path(old), worker.path(new)
     moved = worker.perform(kind, partial(action, source, target), name=worker.file(old), to=worker.file(new))
     return _settle(worker, moved, "ENOENT" if kind == "rename" else "EEXIST")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from nfsha_lab.cli import collect_logs
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.folders import Folders
 from nfsha_lab.lab import Lab
 from nfsha_lab.load import Load
 from nfsha_lab.log import say
-from nfsha_lab.cli import collect_logs
 from nfsha_lab.up import again, installed
 
 _ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefacts"))

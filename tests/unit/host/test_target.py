@@ -121,6 +121,6 @@ def test_the_reason_is_told_even_when_tgtd_can_not_be(paths: Paths, monkeypatch:
     _conf(paths).write_text("old")
     paths.site.write_text("[cluster]\n")
     monkeypatch.setattr(target, "_tell_tgtd", broken)
-    with pytest.raises(InputError, match="cluster.name: is missing"):
+    with pytest.raises(InputError, match=r"cluster\.name: is missing"):
         target.main(paths)
     assert not _conf(paths).exists()
