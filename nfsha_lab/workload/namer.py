@@ -68,9 +68,9 @@ def _create(worker: Worker, name: str, seq: int) -> bool:
 
 def _move(worker: Worker, kind: str, old: str, new: str) -> bool:
     """Rename or link; an answer that a repeated request may get counts as done; the check verifies it."""
-    action: Callable[..., None] = os.rename if kind == "rename" else os.link
+    actions: dict[str, Callable[..., None]] = {"rename": os.rename, "link": os.link}
     source, target = worker.path(old), worker.path(new)
-    moved = worker.perform(kind, partial(action, source, target), name=worker.file(old), to=worker.file(new))
+    moved = worker.perform(kind, partial(actions[kind], source, target), name=worker.file(old), to=worker.file(new))
     return _settle(worker, moved, "ENOENT" if kind == "rename" else "EEXIST")
 
 

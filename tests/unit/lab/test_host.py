@@ -37,7 +37,11 @@ def test_failed_program_is_told_with_its_last_words() -> None:
 
 def test_daemon_is_known_by_its_command_line_and_ended(tmp_path: Path) -> None:
     mark = str(tmp_path / "mark")
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", mark])
+    program = "import time; print('up', flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", program, mark], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    # A process has no command line yet while it is being executed.
+    child.stdout.readline()
     (tmp_path / "pid").write_text(f"{child.pid}\n")
     assert process.Daemon(tmp_path / "pid", "another").pid is None
     daemon = process.Daemon(tmp_path / "pid", mark)
