@@ -1,0 +1,42 @@
+"""Removing and purging leaves working machines, foreign files as they were, and the data."""
+
+from __future__ import annotations
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.install import PACKAGES
+from nfsha_lab.lab import parallel
+from nfsha_lab.load import Load
+from nfsha_lab.machine import Machine
+
+_DATA_NEEDLE = "nfsha-data"
+
+
+def test_purge_leaves_the_machines_and_the_data(cluster: Cluster, load: Load) -> None:
+    load.stop_and_check()
+    cluster.client.succeed("echo kept >/data/work/kept 2>/dev/null || true; sync")
+    foreign = parallel(_foreign_files, cluster.lab.all)
+    order = [cluster.client, *cluster.nodes, cluster.target]
+    for machine in order:
+        package = PACKAGES[machine.name]
+        machine.succeed(f"DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet {package} >/root/remove.log 2>&1", 600)
+        machine.succeed(f"DEBIAN_FRONTEND=noninteractive apt-get purge --yes --quiet {package} >/root/purge.log 2>&1", 600)
+        machine.fail("test -e /etc/nfsha || test -e /var/lib/nfsha || test -e /etc/keepalived/keepalived.conf")
+        machine.fail("find /etc /usr/lib/systemd /lib/systemd /var/lib/ucf/hashfile -name '*nfsha*' | grep .")
+        machine.fail("debconf-show --listowners | grep nfsha")
+        assert machine.failed_units() == []
+    assert parallel(_foreign_files, cluster.lab.all) == foreign
+    for node in cluster.nodes:
+        node.fail("grep ocfs2 /proc/self/mounts")
+        node.succeed("grep -qx O2CB_ENABLED=false /etc/default/o2cb && grep -qx O2CB_HEARTBEAT_THRESHOLD=31 /etc/default/o2cb")
+        node.fail("iscsiadm -m session")
+    names = cluster.target.succeed("lsblk --noheadings --output PARTLABEL,FSTYPE,LABEL /dev/disk/by-id/virtio-nfsha-lun")
+    assert _DATA_NEEDLE in names and "ocfs2" in names, names
+
+
+def _foreign_files(machine: Machine) -> str:
+    """Hashes of all files of packages that are not ours, below /etc, as dpkg knows them."""
+    return machine.succeed(
+        "for list in /var/lib/dpkg/info/*.conffiles; do case $list in */nfsha-*) ;; *) cat $list ;; esac; done "
+        "| sed 's/^remove-on-upgrade //' | sort -u | xargs -d '\\n' sha256sum 2>/dev/null; "
+        "sha256sum /etc/exports /etc/nfs.conf /etc/default/nfs* /etc/iscsi/initiatorname.iscsi 2>/dev/null; true"
+    )
