@@ -16,7 +16,7 @@ from nfsha_lab.errors import LabError, ProductError
 GUEST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # Longer than the agent's slowest single answer; a command runs on its own, outside of it.
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 60.0
 CHUNK_BYTES = 256 * 1024
 
 # The agent reports a process as ended only when its output is closed, which a daemon it left behind never does;
@@ -124,6 +124,10 @@ class Agent:
         answer = self.request("guest-exec", **words)
         return int(answer["pid"])
 
+    def begin(self, command: str) -> None:
+        """Run `command` by /bin/sh -c in the machine and neither wait for it nor learn what came of it."""
+        self._spawn("/bin/sh", ["-c", command], capture=False)
+
     def execute(self, command: str, timeout: float) -> Completed:
         """Run `command` by /bin/sh -c in the machine; ProductError if it lasts longer than `timeout` seconds."""
         deadline = Deadline(timeout)
@@ -137,7 +141,7 @@ class Agent:
                     err=base64.b64decode(status.get("err-data", "")).decode(errors="replace"),
                 )
         # The wrapper's children are those of the command: what started it must not go on unseen.
-        self._spawn("/bin/sh", ["-c", f"pkill -KILL -P $(pgrep -d, -P {pid}); pkill -KILL -P {pid}"], capture=False)
+        self.begin(f"pkill -KILL -P $(pgrep -d, -P {pid}); pkill -KILL -P {pid}")
         raise ProductError(f"{self.name}: not finished within {timeout:g} s: {command}")
 
     def read(self, path: str) -> bytes:

@@ -88,7 +88,8 @@ class Machine:
         self.wait_until_up(timeout, not_boot=before)
 
     def _leave(self, verb: str) -> None:
-        self.execute(f"systemctl --no-block {verb}")
+        """Only begin it: the agent may be stopped before it could tell how the command ended."""
+        self.agent.begin(f"systemctl --no-block {verb}")
         self.agent.reset()
 
     @property
