@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _SESSION_EXISTS = 15
 _AUTH_FAILED = 24
 _RETRY = 5.0
-# Seconds; iscsiadm itself tries 8 times for 15 s each (iscsid.conf, initial_login_retry_max and login_timeout).
+# Seconds; iscsiadm itself tries 4 times for 30 s each (node record, initial_login_retry_max and login_timeout).
 _LOGIN_DEADLINE = 300.0
 _DEVICE_DEADLINE = 90.0
 
@@ -28,7 +28,8 @@ _DEVICE_DEADLINE = 90.0
 def login(site: Site, secrets: Secrets, paths: Paths) -> None:
     """Log in and wait for the LUN, as long as the target takes to come.
 
-    Raises Refused when the target refuses the secrets, or shows no LUN within 90 s after the login.
+    Raises Refused when the target refuses the secrets, or shows no LUN within 90 s after the login; CommandFailed when
+    the node record can't be made.
     """
     if not _logged_in(site):
         _make_record(site, secrets, paths)
@@ -68,6 +69,8 @@ def _make_record(site: Site, secrets: Secrets, paths: Paths) -> None:
         run(["unshare", "--mount", "sh", "-c", script, "sh", private, paths.iscsid_conf, *_node(site, "-o", "new")])
     finally:
         private.unlink()
+    if "node.session.auth.authmethod = CHAP" not in run(_node(site)).stdout.splitlines():
+        raise CommandFailed("iscsiadm made a node record without CHAP: iscsid did not answer; see systemctl status iscsid")
 
 
 def _try_login(site: Site) -> bool:
