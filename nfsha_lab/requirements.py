@@ -19,6 +19,18 @@ PACKAGES: Mapping[str, str] = {
     "debian-archive-keyring": "/usr/share/keyrings/debian-archive-keyring.gpg",
     "e2fsprogs": "mke2fs",
     "openssh-client": "ssh-keygen",
+    # To build the packages; the list is scripts/build-needs.
+    "build-essential": "/usr/share/build-essential/list",
+    "debhelper": "dh",
+    "dh-python": "dh_python3",
+    "dpkg-dev": "dpkg-buildpackage",
+    "gnupg": "gpg",
+    "po-debconf": "debconf-updatepo",
+    "python3-all": "/usr/share/doc/python3-all/copyright",
+    "python3-jinja2": "module:jinja2",
+    "python3-setuptools": "module:setuptools",
+    "python3-tomlkit": "module:tomlkit",
+    "reprepro": "reprepro",
 }
 # mmdebstrap of an ordinary user maps user ids with it.
 USER_PACKAGES: Mapping[str, str] = {"uidmap": "newuidmap"}
