@@ -70,7 +70,8 @@ def _make_record(site: Site, secrets: Secrets, paths: Paths) -> None:
     finally:
         private.unlink()
     if "node.session.auth.authmethod = CHAP" not in run(_node(site)).stdout.splitlines():
-        raise CommandFailed("iscsiadm made a node record without CHAP: iscsid did not answer; see systemctl status iscsid")
+        why = "iscsid did not answer; see systemctl status iscsid"
+        raise CommandFailed(f"iscsiadm made a node record without CHAP: {why}")
 
 
 def _try_login(site: Site) -> bool:

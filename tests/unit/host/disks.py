@@ -16,6 +16,8 @@ from nfsha_config.site.model import Site
 MIB = 2**20
 SIZE = 192 * MIB
 STATE = 32 * MIB
+DATA = SIZE - STATE - 2 * MIB
+"""Bytes of the second partition: sfdisk(8) leaves 1 MiB free before the first and after the last."""
 _BLOCK = 65536
 
 
@@ -100,12 +102,19 @@ def partition(image: Path, of: Site) -> None:
 
 def make_volume(image: Path, of: Site, number: int, uuid: str, label: str = "nfsha") -> None:
     """Make OCFS2 in a partition of the image, as nfsha-storage does, but with -F: there is no cluster to ask."""
-    start, size = {1: (1, STATE // MIB), 2: (1 + STATE // MIB, SIZE // MIB - STATE // MIB - 2)}[number]
-    part = image.with_name("part.img")
+    part = image.with_name(f"volume-part{number}")
+    with part.open("wb") as file:
+        file.truncate(STATE if number == 1 else DATA)
     shell(
-        'truncate --size "$size"M "$part"; '
         'mkfs.ocfs2 -F -x -b 4096 -C 4096 -J size=4M -N 2 -L "$label" -U "$uuid" --cluster-stack=o2cb '
-        '--cluster-name="$name" "$part"; '
-        'dd if="$part" of="$image" bs=1M seek="$start" conv=notrunc,sparse status=none; rm "$part"',
-        size=str(size), start=str(start), part=part, image=image, label=label, uuid=uuid, name=of.cluster.name,
+        '--cluster-name="$name" "$part"',
+        part=part, label=label, uuid=uuid, name=of.cluster.name,
     )  # fmt: skip
+    put(part, image)
+    part.unlink()
+
+
+def put(part: Path, image: Path) -> None:
+    """Copy the bytes of a partition, whose file's name ends with its number, into its place in the image."""
+    start = "1" if part.name.endswith("1") else str(1 + STATE // MIB)
+    shell('dd if="$part" of="$image" bs=1M seek="$start" conv=notrunc,sparse status=none', part=part, image=image, start=start)
