@@ -37,7 +37,8 @@ ACCELERATORS = {
 # What only slows an emulated machine down (mitigations, apparmor, audit, watchdog) is off.
 KERNEL_ARGUMENTS = (
     "root=/dev/vda rootfstype=ext4 rw console=ttyS0 net.ifnames=0 quiet fsck.mode=skip "
-    "clocksource=hpet notsc nowatchdog mitigations=off apparmor=0 selinux=0 audit=0 cryptomgr.notests modprobe.blacklist=powernow_k8"
+    "clocksource=hpet notsc nowatchdog mitigations=off apparmor=0 selinux=0 audit=0 cryptomgr.notests "
+    "modprobe.blacklist=powernow_k8"
 )
 
 
