@@ -1,5 +1,6 @@
 """Start the switch and order faults of it: unplugged machines, cut pairs, delay, loss, captures."""
 
+import fcntl
 import json
 import os
 import socket
@@ -38,8 +39,12 @@ class Network:
 
     def start(self) -> None:
         """Start the switch if it does not run; a new one has no faults."""
-        if self.daemon.pid is not None:
-            return
+        with (self.run / "switch.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.daemon.pid is None:
+                self._spawn()
+
+    def _spawn(self) -> None:
         control = socket_path(control_socket(self.run))
         control.unlink(missing_ok=True)
         log = self.run / "switch.log"

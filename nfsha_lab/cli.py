@@ -195,10 +195,12 @@ def status(context: click.Context) -> None:
 
 
 def _table(lab: Lab) -> None:
-    network = lab.network.status()
+    # Without its switch, as after a reboot of the host, no machine is plugged in either.
+    up = lab.network.daemon.pid is not None
+    network = lab.network.status() if up else {"ports": {}, "faults": []}
     click.echo(f"{'machine':8} {'state':8} {'pid':>8}  {'address':16} {'network':8}")
     for machine in lab.all:
-        plugged = "plugged" if network["ports"][machine.name]["plugged"] else "-"
+        plugged = "plugged" if network["ports"].get(machine.name, {}).get("plugged") else "-"
         pid = machine.qemu.daemon.pid or "-"
         click.echo(f"{machine.name:8} {machine.state:8} {pid:>8}  {machine.address:16} {plugged:8}")
     for source, target, quality in network["faults"]:

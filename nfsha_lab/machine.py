@@ -54,6 +54,7 @@ class Machine:
     def start(self, paused: bool = False) -> None:
         """Switch on, with the disks as they are; returns when QEMU runs, see wait_until_up for the guest."""
         self.agent.reset()
+        self.network.start()
         self.qemu.start(paused)
 
     def crash(self) -> None:
