@@ -65,6 +65,9 @@ def _check(site: Site) -> None:
 
 
 def _tell_tgtd() -> None:
-    """At boot tgtd comes after us and reads the file itself."""
+    """At boot tgtd comes after us and reads the file itself.
+
+    Not waited for: our unit is ordered before tgt.service, so the reload begins only when we have ended.
+    """
     if run(["systemctl", "is-active", "--quiet", "tgt.service"], check=False).returncode == 0:
-        run(["systemctl", "reload", "tgt.service"])
+        run(["systemctl", "--no-block", "reload", "tgt.service"])
