@@ -158,7 +158,7 @@ def _is_zero(descriptor: int, start: int, length: int) -> bool:
         data = os.pread(descriptor, end - start, start)
         if not data:
             raise OSError(errno.EIO, f"ends at byte {start}")
-        zero = zero and not data.strip(b"\0")
+        zero = zero and data == bytes(len(data))
         start += len(data)
     return zero
 

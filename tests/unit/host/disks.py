@@ -79,7 +79,7 @@ def digest(image: Path, device: Path | None = None) -> str:
         places = {place for start, end in _extents(file.fileno(), size) for place in range(start // _BLOCK, -(-end // _BLOCK))}
         for place in sorted(places):
             block = os.pread(file.fileno(), _BLOCK, place * _BLOCK)
-            if block.strip(b"\0"):
+            if block != bytes(len(block)):
                 summary.update(b"%d " % place + block)
     return f"{size} {summary.hexdigest()}"
 
