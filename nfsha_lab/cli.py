@@ -8,12 +8,15 @@ from pathlib import Path
 import click
 
 from nfsha_lab import snapshots
+from nfsha_lab.demo import demonstrate
 from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.folders import Folders
 from nfsha_lab.image import RELEASES
 from nfsha_lab.lab import RELEASE, Lab, attach, open_lab, parallel
+from nfsha_lab.load import Load
 from nfsha_lab.log import say, step
 from nfsha_lab.machine import Machine
+from nfsha_lab.up import installed, running
 
 # Whose fault it was, as autopkgtest says it: 4 what is tried, 16 what tries it.
 EXIT_PRODUCT = 4
@@ -32,6 +35,31 @@ def cli(context: click.Context, name: str | None) -> None:
 
 def _attached(context: click.Context) -> Lab:
     return attach(context.find_object(Folders) or Folders.of_environment())
+
+
+@cli.command()
+@click.option("--release", type=click.Choice(RELEASES), default=RELEASE, show_default=True)
+@click.pass_obj
+def up(folders: Folders, release: str) -> None:
+    """Bring up the whole cluster: images, packages, repository, installation by apt, mounts, a client that writes."""
+    cluster = installed(folders, release)
+    click.echo(f"\n{cluster.table()}\n")
+    load = Load(cluster, "up")
+    load.start()
+    click.echo(f"The client writes: {load.status()}")
+    load.stop_and_check()
+    click.echo("Go on with: scripts/lab demo, scripts/lab ssh nfs1, scripts/lab crash nfs1, scripts/lab down")
+
+
+@cli.command()
+@click.option("--release", type=click.Choice(RELEASES), default=RELEASE, show_default=True)
+@click.pass_obj
+def demo(folders: Folders, release: str) -> None:
+    """Crash the serving node under a client that writes, and watch; brings the cluster up first where it is not."""
+    cluster = running(folders) or installed(folders, release)
+    click.echo(f"\n{cluster.table()}\n")
+    demonstrate(cluster)
+    click.echo(f"\n{cluster.table()}")
 
 
 @cli.command()

@@ -13,7 +13,7 @@ _STALL_SECONDS = 300.0
 _QUIET = 1.0
 
 
-def demo(cluster: Cluster) -> Verdict:
+def demonstrate(cluster: Cluster) -> Verdict:
     """Crash the serving node under a live load; show the stall as it happens; judge what was acknowledged."""
     active = cluster.settle()
     load = Load(cluster, "demo")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from nfsha_lab import snapshots
 from nfsha_lab.cluster import Cluster
+from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
 from nfsha_lab.install import find_or_build, install, source_key
-from nfsha_lab.lab import RELEASE, Lab, open_lab
+from nfsha_lab.lab import RELEASE, Lab, attach, open_lab
 
 _BOOTED, _INSTALLED = "booted", "installed"
 
@@ -25,6 +26,15 @@ def installed(folders: Folders, release: str = RELEASE) -> Cluster:
     cluster.assert_healthy()
     snapshots.keep(lab, _INSTALLED, _digest())
     return cluster
+
+
+def running(folders: Folders) -> Cluster | None:
+    """The cluster that runs in this laboratory, None where none does."""
+    try:
+        cluster = Cluster(attach(folders))
+    except LabError:
+        return None
+    return cluster if all(machine.state == "on" for machine in cluster.lab.all) else None
 
 
 def again(lab: Lab) -> Cluster:
