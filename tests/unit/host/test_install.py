@@ -75,13 +75,16 @@ run()
 SITE.write_text(LAB.replace("revision = 1", "revision = 2").replace("router_id = 101", "router_id = 55"))
 print(run())
 print("virtual_router_id 55" in KEEPALIVED.read_text(), sorted(os.listdir("/etc/keepalived")))
-run(**{"set.storage.portal": "192.168.50.21:3260"})
+Path("/var/lib/ucf/hashfile").write_text("")
+run(**{"set.storage.portal": "192.168.50.21:3260", "set.network.router_id": "56"})
+print("virtual_router_id 56" in KEEPALIVED.read_text())
 print(*sorted(name[-14:] for name in os.listdir("/etc/systemd/system") if "device" in name and "iscsi" in name))
 print(*{re.search("192[.0-9:]+", name)[0] for name in os.listdir("/etc/systemd/system") if "device" in name and "iscsi" in name})
 """)
     assert shown == [
         "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf']",
         "True ['keepalived.conf', 'keepalived.conf.sample']",
+        "True",
         "part1.device.d part2.device.d",
         "192.168.50.21:3260",
     ]
