@@ -62,15 +62,17 @@ in_root sh -ec '
 '
 mv "$root/initrd" "$out/initrd"
 cp "$root"/boot/vmlinuz-* "$out/vmlinuz"
-# mmdebstrap's proc, sys and dev lie in the tree; they are left out in a mount namespace of its own.
+# mmdebstrap's proc, sys and dev lie in the tree; they are left out in a mount namespace of its own. Lazily, since
+# in a user namespace what is mounted within sys goes only together with it.
 # shellcheck disable=SC2016
 unshare --mount sh -ec '
     root=$1 out=$2 size=$3
-    cut -d " " -f 2 /proc/self/mounts | grep "^$root/" | sort -r | while read -r mounted; do
-        umount "$mounted"
+    mounted() { cut -d " " -f 2 /proc/self/mounts | grep "^$root/"; }
+    while mounted >/dev/null; do
+        umount --lazy "$(mounted | head -n 1)"
     done
     # lazy_*=0: nothing is left for the guest to initialise at its first mount.
     mke2fs -q -t ext4 -L root -m 0 -E lazy_itable_init=0,lazy_journal_init=0,nodiscard \
         -d "$root" "$out/disk.raw" "$size"
 ' image "$root" "$out" "$size"
-chmod a+r "$out"/*
+cd "$out" && chmod a+r disk.raw initrd packages vmlinuz
