@@ -91,10 +91,17 @@ def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
     if not paths.systemd.exists():
         return
     run(["systemctl", "daemon-reload"])
+    if any(line.startswith(("/etc/default/o2cb", "/etc/ocfs2/")) for line in changed) and not _ocfs2_mounted(paths):
+        # It has been started with the package, before it was told of the cluster; it reads its files at a start only.
+        run(["systemctl", "try-restart", "o2cb.service"])
     if "/etc/keepalived/keepalived.conf" in changed and _active("keepalived.service"):
         run(["systemctl", "reload", "keepalived.service"])
     if "/etc/exports.d/nfsha.exports" in changed and _active("nfs-server.service"):
         run(["exportfs", "-r"])
+
+
+def _ocfs2_mounted(paths: Paths) -> bool:
+    return any(line.split()[2] == "ocfs2" for line in (read(paths.at("/proc/self/mounts")) or "").splitlines())
 
 
 def automount(mount_point: str, paths: Paths) -> None:

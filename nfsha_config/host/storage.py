@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nfsha_config.host import iscsi, machine
@@ -33,7 +35,7 @@ def main(paths: Paths) -> None:
     device = Path(site.lun_path)
     found = examine(device, site)
     if found.content is not Content.READY and node.number == 1:
-        _prepare(device, site, found, here.consent)
+        _prepare(device, site, found, here.consent, paths)
         machine.withdraw_consent(paths)
     elif found.content is not Content.READY:
         _wait_for_first(device, site, found)
@@ -65,7 +67,7 @@ def _foreign(device: Path, found: Found) -> Refused:
     )
 
 
-def _prepare(device: Path, site: Site, found: Found, consent: str) -> None:
+def _prepare(device: Path, site: Site, found: Found, consent: str, paths: Paths) -> None:
     if found.content is Content.FOREIGN:
         raise _foreign(device, found)
     if consent != str(device):
@@ -78,16 +80,33 @@ def _prepare(device: Path, site: Site, found: Found, consent: str) -> None:
         run(["sfdisk", "--wipe", "never", "--wipe-partitions", "never", device], stdin=layout(site))
         found = examine(device, site)
     _show_partitions(device)
-    run(["o2cb", "register-cluster", site.cluster.name])
     volumes = {1: ("nfsha-state", site.state_uuid), 2: ("nfsha-data", site.data_uuid)}
-    for number in found.blank:
-        name, uuid = volumes[number]
-        log.info("%s: making OCFS2 %s", partition_device(device, number), name)
-        _mkfs(partition_device(device, number), site, name, str(uuid))
+    with _registered(site, paths):
+        for number in found.blank:
+            name, uuid = volumes[number]
+            log.info("%s: making OCFS2 %s", partition_device(device, number), name)
+            _mkfs(partition_device(device, number), site, name, str(uuid))
     made = examine(device, site)
     if made.content is not Content.READY:
         holds = made.what or made.content.value
         raise Refused(f"{device} was formatted, and yet holds {holds}; does another machine write to it?")
+
+
+@contextmanager
+def _registered(site: Site, paths: Paths) -> Iterator[None]:
+    """The cluster is known to the kernel, so that mkfs can ask it; o2cb.service, which comes later, sets its timings.
+
+    That service leaves a cluster alone which it finds registered (o2cb's init script), so ours is gone by then.
+    """
+    name = site.cluster.name
+    if paths.at(f"/sys/kernel/config/cluster/{name}").exists():
+        yield
+        return
+    run(["o2cb", "register-cluster", name])
+    try:
+        yield
+    finally:
+        run(["o2cb", "unregister-cluster", name])
 
 
 def _mkfs(partition: Path, site: Site, label: str, uuid: str) -> None:
