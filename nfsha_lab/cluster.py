@@ -62,6 +62,7 @@ class Cluster:
         found: list[Machine] = []
 
         def one() -> bool:
+            self._fail_early()
             running = [node for node in self.nodes if node.running]
             found[:] = [node for node in running if self.runs_nfsd(node) and self._has_address(node)]
             return len(found) == 1
@@ -77,10 +78,33 @@ class Cluster:
         with step("waiting until the cluster is whole"):
             active = self.serving(timeout)
             standby = self.other(active)
-            standby.wait_until_succeeds(_MOUNTED, timeout)
-            standby.wait_for_unit("keepalived.service", timeout)
+            self.client.poll(f"{standby.name} has both volumes", lambda: self._stands_by(standby), timeout)
             self.client.wait_until_succeeds(f"timeout 60 stat {MOUNT}/{WORK} || test ! -e {MOUNT}/{WORK}", timeout)
         return active
+
+    def _stands_by(self, node: Machine) -> bool:
+        self._fail_early()
+        if not node.running:
+            return False
+        try:
+            return node.execute(f"{_MOUNTED} && systemctl is-active --quiet keepalived")[0] == 0
+        except ProductError:
+            raise
+        except LabError:
+            return False
+
+    def _fail_early(self) -> None:
+        """A node with a failed unit will not come by waiting."""
+        for node in self.nodes:
+            try:
+                failed = node.failed_units() if node.running else []
+                log = node.execute(f"journalctl -b --no-pager -n 30 -u {' -u '.join(failed)}")[1] if failed else ""
+            except ProductError:
+                raise
+            except LabError:
+                continue
+            if failed:
+                raise ProductError(f"{node.name}: failed: {', '.join(failed)}\n{log}")
 
     def assert_healthy(self) -> None:
         """No failed unit, no ordering cycle in a journal, no kernel fault. ProductError names what was seen."""
