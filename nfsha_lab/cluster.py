@@ -70,7 +70,10 @@ class Cluster:
         return found[0]
 
     def _has_address(self, node: Machine) -> bool:
-        return f" {VIRTUAL_ADDRESS}/" in node.execute("ip -4 -o address show")[1]
+        try:
+            return f" {VIRTUAL_ADDRESS}/" in node.execute("ip -4 -o address show")[1]
+        except LabError:
+            return False
 
     def settle(self, timeout: float = SETTLE_SECONDS) -> Machine:
         """Wait until the cluster is whole: one node serves, the other could, nothing failed. The serving node."""
@@ -78,7 +81,7 @@ class Cluster:
             active = self.serving(timeout)
             standby = self.other(active)
             self.client.poll(f"{standby.name} has both volumes", lambda: self._stands_by(standby), timeout)
-            self.client.wait_until_succeeds(f"timeout 60 stat {MOUNT}/{WORK} || test ! -e {MOUNT}/{WORK}", timeout)
+            self.client.wait_until_succeeds(f"timeout 100 stat {MOUNT}", timeout)
         return active
 
     def _stands_by(self, node: Machine) -> bool:
