@@ -17,6 +17,7 @@ from nfsha_lab.workload.bundle import bundle
 
 _PROGRAM = "/root/workload.pyz"
 _UNIT = "workload.service"
+_CACHED_SECONDS = 120.0
 _STOP_SECONDS = 120.0
 
 
@@ -55,6 +56,8 @@ class Load:
     def start(self) -> None:
         """Start it and wait until each kind of operation has been done once."""
         install(self.client)
+        # A client may remember for a minute that a directory was not there (acdirmax, nfs(5)).
+        self.client.wait_until_succeeds(f"test -d {self.directory}", _CACHED_SECONDS)
         self.client.succeed(f"rm -f {self.log}; systemctl reset-failed {_UNIT} 2>/dev/null || true")
         self.client.succeed(
             f"systemd-run --quiet --unit={_UNIT} --property=KillMode=mixed --property=TimeoutStopSec=60 "
@@ -62,11 +65,18 @@ class Load:
         )
         self.wait_until_writes()
 
-    def wait_until_writes(self, timeout: float = 240.0, within: float = 3.0) -> None:
+    def wait_until_writes(self, timeout: float = 240.0, within: float = 8.0) -> None:
         """Wait until every kind of operation finished one in the last seconds."""
+        command = f"python3 {_PROGRAM} status --log {self.log} --within {within:g}"
+
+        def writes() -> bool:
+            if self.client.execute(f"systemctl is-active --quiet {_UNIT}")[0] != 0:
+                log = self.client.execute(f"journalctl --no-pager -o cat -n 20 -u {_UNIT}")[1]
+                raise ProductError(f"the workload ended by itself:\n{log}")
+            return self.client.execute(command)[0] == 0
+
         with step("waiting until the client writes"):
-            command = f"python3 {_PROGRAM} status --log {self.log} --within {within:g}"
-            self.client.wait_until_succeeds(command, timeout)
+            self.client.poll("every kind of operation goes on", writes, timeout)
 
     def status(self) -> str:
         """One line: how it gets on."""
