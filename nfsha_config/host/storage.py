@@ -110,11 +110,16 @@ def _registered(site: Site, paths: Paths) -> Iterator[None]:
 
 
 def _mkfs(partition: Path, site: Site, label: str, uuid: str) -> None:
-    """mkfs.ocfs2 without -F: with it, mkfs would not ask the cluster whether the volume is in use."""
+    """mkfs.ocfs2 without -F: with it, mkfs would not ask the cluster whether the volume is in use.
+
+    Without discontig-bg: with it, kernels that check the size of a group's bitmap (Debian's 6.1.0-56 is one) take the
+    root directory's own group for corrupt when nfsd looks a parent up, and make the volume read-only
+    (fs/ocfs2/suballoc.c, ocfs2_validate_gd_parent; fs/ocfs2/ocfs2_fs.h, ocfs2_group_bitmap_size).
+    """
     run(
         [
             "mkfs.ocfs2", "-b", "4096", "-C", "4096", "-J", f"size={_JOURNAL}", "-N", str(site.slots), "-L", label,
-            "-U", uuid, "--cluster-stack=o2cb", f"--cluster-name={site.cluster.name}", partition,
+            "-U", uuid, "--fs-features=nodiscontig-bg", "--cluster-stack=o2cb", f"--cluster-name={site.cluster.name}", partition,
         ],
         timeout=_MKFS_DEADLINE,
     )  # fmt: skip

@@ -91,12 +91,12 @@ def cluster(tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> Clu
 def test_first_node_prepares_with_consent_and_once(cluster: Cluster) -> None:
     cluster.start("nfs1", str(cluster.image))
     assert cluster.content is Content.READY
-    assert cluster.ran == ["sfdisk", "o2cb", "mkfs.ocfs2", "mkfs.ocfs2"]
+    assert cluster.ran == ["sfdisk", "o2cb", "mkfs.ocfs2", "mkfs.ocfs2", "o2cb"]
     assert machine.load(cluster.paths).consent == ""
     before = disks.digest(cluster.image)
     cluster.start("nfs1", str(cluster.image))
     cluster.start("nfs2", str(cluster.image))
-    assert cluster.ran == ["sfdisk", "o2cb", "mkfs.ocfs2", "mkfs.ocfs2"]
+    assert cluster.ran == ["sfdisk", "o2cb", "mkfs.ocfs2", "mkfs.ocfs2", "o2cb"]
     assert disks.digest(cluster.image) == before
 
 
