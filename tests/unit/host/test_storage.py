@@ -53,7 +53,7 @@ class Cluster:
         words = [str(word) for word in argv]
         self.ran.append(words[0])
         if words[0] == "o2cb":
-            assert words[1:] == ["register-cluster", "ocfs2"]
+            assert words[1:] in (["register-cluster", "ocfs2"], ["unregister-cluster", "ocfs2"])
         elif words[0] == "mkfs.ocfs2":
             assert "-F" not in words and "-x" not in words
             part = Path(words[-1])
