@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,15 @@ class Load:
         self.wait_until_writes()
 
     def wait_until_writes(self, timeout: float = 240.0, within: float = 8.0) -> None:
-        """Wait until every kind of operation finished one in the last seconds."""
-        command = f"python3 {_PROGRAM} status --log {self.log} --within {within:g}"
+        """Wait until every kind of operation finished one in the last seconds, and since this call."""
+        begin = time.monotonic()
 
         def writes() -> bool:
             if self.client.execute(f"systemctl is-active --quiet {_UNIT}")[0] != 0:
                 log = self.client.execute(f"journalctl --no-pager -o cat -n 20 -u {_UNIT}")[1]
                 raise ProductError(f"the workload ended by itself:\n{log}")
-            return self.client.execute(command)[0] == 0
+            age = max(0.1, min(within, time.monotonic() - begin))
+            return self.client.execute(f"python3 {_PROGRAM} status --log {self.log} --within {age:.1f}")[0] == 0
 
         with step("waiting until the client writes"):
             self.client.poll("every kind of operation goes on", writes, timeout)

@@ -9,6 +9,10 @@ from .history import Operation
 # takeover (RFC 8881, 2.10.6): the operation is in doubt and the end state decides.
 REPEATED = {"create": "EEXIST", "link": "EEXIST", "rename": "ENOENT", "unlink": "ENOENT"}
 
+# OCFS2 links a file only by the name that the server has in its cache, and a server that has just taken over knows the
+# file by its handle alone (fs/ocfs2/namei.c, ocfs2_link). Nothing is lost by it; a source that is gone is found missing.
+NOT_YET = {"link": "ENOENT"}
+
 
 @dataclass
 class Expectation:
@@ -58,6 +62,13 @@ class Expectation:
 def was_repeated(operation: Operation) -> bool:
     """Whether the failure is one that a legal repetition explains."""
     return operation.error is not None and REPEATED.get(operation.kind) == operation.error
+
+
+def is_excused(operation: Operation) -> bool:
+    """Whether a takeover explains the failure: it was a repetition, or came before the new server knew the file."""
+    return was_repeated(operation) or (
+        operation.error is not None and NOT_YET.get(operation.kind) == operation.error
+    )
 
 
 def expect(operations: Iterable[Operation]) -> Expectation:

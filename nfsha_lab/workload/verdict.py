@@ -8,7 +8,7 @@ from . import holder, locks, namer, prober
 from .evidence import Evidence
 from .history import History, Operation
 from .locks import LocksLost
-from .names import expect, was_repeated
+from .names import expect, is_excused
 from .record import scan
 from .records import Audit, audit
 
@@ -75,7 +75,7 @@ def _judge_errors(history: History, verdict: Verdict) -> None:
             continue
         row = verdict.errors.setdefault(one.kind, {})
         row[one.error] = row.get(one.error, 0) + 1
-        if was_repeated(one):
+        if is_excused(one):
             verdict.repeated += 1
         elif not (one.worker == holder.NAME and locks.is_loss(one)):
             verdict.add("io_errors", f"{_title(one)}: {one.error}")
