@@ -9,8 +9,8 @@ from .history import Operation
 # takeover (RFC 8881, 2.10.6): the operation is in doubt and the end state decides.
 REPEATED = {"create": "EEXIST", "link": "EEXIST", "rename": "ENOENT", "unlink": "ENOENT"}
 
-# OCFS2 links a file only by the name that the server has in its cache, and a server that has just taken over knows the
-# file by its handle alone (fs/ocfs2/namei.c, ocfs2_link). Nothing is lost by it; a source that is gone is found missing.
+# OCFS2 links a file only by the name that the server has in its cache, and a server that has just taken over knows
+# the file by its handle alone (fs/ocfs2/namei.c, ocfs2_link). Nothing is lost: a source that is gone is found missing.
 NOT_YET = {"link": "ENOENT"}
 
 

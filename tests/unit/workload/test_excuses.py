@@ -9,7 +9,7 @@ from nfsha_lab.workload.names import expect, is_excused
 
 
 def _operation(kind: str, error: str | None, to: str | None = None) -> Operation:
-    fields = {name: None for name in Operation.__dataclass_fields__}
+    fields = dict.fromkeys(Operation.__dataclass_fields__)
     return Operation(**{**fields, "kind": kind, "error": error, "name": "a", "to": to})  # type: ignore[arg-type]
 
 
