@@ -119,7 +119,8 @@ def _mkfs(partition: Path, site: Site, label: str, uuid: str) -> None:
     run(
         [
             "mkfs.ocfs2", "-b", "4096", "-C", "4096", "-J", f"size={_JOURNAL}", "-N", str(site.slots), "-L", label,
-            "-U", uuid, "--fs-features=nodiscontig-bg", "--cluster-stack=o2cb", f"--cluster-name={site.cluster.name}", partition,
+            "-U", uuid, "--fs-features=nodiscontig-bg", "--cluster-stack=o2cb",
+            f"--cluster-name={site.cluster.name}", partition,
         ],
         timeout=_MKFS_DEADLINE,
     )  # fmt: skip
