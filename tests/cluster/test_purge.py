@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.install import PACKAGES
 from nfsha_lab.lab import parallel
@@ -9,6 +11,8 @@ from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
 _DATA_NEEDLE = "nfsha-data"
+
+pytestmark = pytest.mark.unproven
 
 
 def test_purge_leaves_the_machines_and_the_data(cluster: Cluster, load: Load) -> None:
