@@ -219,6 +219,15 @@ def storage() -> None:
 
 @host.command()
 @files_errors
+def journals() -> None:
+    """Keep the journals of the shared volumes out of the page cache, until stopped."""
+    from nfsha_config.host import journals as step
+
+    step.main(Paths())
+
+
+@host.command()
+@files_errors
 def logout() -> None:
     """End the iSCSI session."""
     from nfsha_config.host import storage as step

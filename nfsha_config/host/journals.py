@@ -1,0 +1,93 @@
+"""Keeps the journals of OCFS2 out of the page cache, so that a recovery reads what the dead node wrote.
+
+blkid, as udev runs it, reads a mounted volume through the block device's page cache, and its read-ahead leaves pages
+there that no later write of another node makes stale. The journal of a dead node is replayed through the same cache:
+ocfs2_force_read_journal (fs/ocfs2/journal.c) reads again only what has buffers, such pages have none (mpage_readahead),
+and jread (fs/jbd2/recovery.c) takes them for valid. The replay then ends at the first old block, and all that the dead
+node committed after it is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from nfsha_config.host.lun import partition_device
+from nfsha_config.paths import Paths
+from nfsha_config.problems import Refused
+from nfsha_config.run import run
+from nfsha_config.site import load
+
+log = logging.getLogger(__name__)
+
+# Seconds. Less than the shortest time after which a node counts as dead, (7 - 1) * 2 s (o2cb.sysconfig(5)): what was
+# read while the node lived is gone from the cache before its journal is replayed.
+_INTERVAL = 5.0
+
+_EXTENT = re.compile(r"^\s*\d+\s+\d+\s+(\d+)\s+(\d+)\s+0x[0-9a-f]+\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A part of a block device, in bytes."""
+
+    device: Path
+    start: int
+    size: int
+
+
+def main(paths: Paths) -> None:
+    """Drop all journals of both volumes from the page cache, again and again, until stopped.
+
+    Raises Refused or CommandFailed where they can't be found, OSError where a device can't be opened.
+    """
+    site = load.load_file(paths.site)
+    devices = [partition_device(Path(site.lun_path), number) for number in (1, 2)]
+    extents = [extent for device in devices for extent in find(device, site.slots)]
+    log.info("keeping %d journals out of the page cache", len(devices) * site.slots)
+    while True:
+        drop(extents)
+        time.sleep(_INTERVAL)
+
+
+def find(device: Path, slots: int) -> list[Extent]:
+    """Where the journals lie, one a slot; debugfs.ocfs2 reads past the page cache (O_DIRECT)."""
+    stats = _ask(device, "stats")
+    block, cluster = (1 << _number(f"{unit} Size Bits", stats, device) for unit in ("Block", "Cluster"))
+    found = []
+    for slot in range(slots):
+        text = _ask(device, f"stat //journal:{slot:04d}")
+        extents = [
+            Extent(device, int(start) * block, int(clusters) * cluster) for clusters, start in _EXTENT.findall(text)
+        ]
+        if sum(extent.size for extent in extents) < _number("Size", text, device):
+            raise Refused(f"{device}: journal {slot} was not found whole; see `debugfs.ocfs2 -R 'stat //journal:...'`")
+        found += extents
+    return found
+
+
+def drop(extents: list[Extent]) -> None:
+    """Take clean pages out of the page cache (posix_fadvise(2), POSIX_FADV_DONTNEED)."""
+    for device in dict.fromkeys(extent.device for extent in extents):
+        descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for extent in extents:
+                if extent.device == device:
+                    os.posix_fadvise(descriptor, extent.start, extent.size, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
+def _ask(device: Path, question: str) -> str:
+    return run(["debugfs.ocfs2", "-n", "-R", question, device]).stdout
+
+
+def _number(name: str, text: str, device: Path) -> int:
+    match = re.search(rf"\b{name}: (\d+)", text)
+    if match is None:
+        raise Refused(f"{device}: debugfs.ocfs2 tells no {name.lower()}; is it an OCFS2 volume?")
+    return int(match[1])
