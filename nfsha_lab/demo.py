@@ -32,7 +32,7 @@ def demonstrate(cluster: Cluster) -> Verdict:
             active.wait_until_booted()
         cluster.settle()
     load.stop()
-    verdict = load.check()
+    verdict = load.check(crash=True)
     say(verdict.text)
     verdict.assert_green()
     return verdict

@@ -95,8 +95,11 @@ class Load:
         """End it; operations that hang are left behind and reported by the checker."""
         self.client.succeed(f"systemctl stop {_UNIT}", _STOP_SECONDS)
 
-    def check(self) -> Verdict:
-        """Judge the run by its log and what the serving node has on the shared disk: no client cache in between."""
+    def check(self, crash: bool = False) -> Verdict:
+        """Judge the run by its log and what the serving node has on the shared disk: no client cache in between.
+
+        `crash`: a serving node lost its memory, and with it may have lost names acknowledged in its last second.
+        """
         active = self.cluster.serving()
         install(active)
         with tempfile.TemporaryDirectory() as folder:
@@ -108,17 +111,17 @@ class Load:
                 machine.copy_out(f"/root/{name}.out", Path(folder) / name)
                 active.copy_in(Path(folder) / name, f"/root/{name}")
         logs = "--log /root/workload.jsonl --kernel-log /root/kernel.log"
-        command = f"python3 {_PROGRAM} check --dir {DATA}/{WORK} {logs}"
+        command = f"python3 {_PROGRAM} check --dir {DATA}/{WORK} {logs}{' --crash' if crash else ''}"
         text = active.execute(command, 300)[1]
         done = active.run(f"{command} --json", 300)
         if done.status not in (0, 1):
             raise ProductError(f"the checker could not judge: {done.err or done.out}")
         return Verdict(text, json.loads(done.out))
 
-    def stop_and_check(self) -> Verdict:
+    def stop_and_check(self, crash: bool = False) -> Verdict:
         """End the run, judge it, say the verdict, and raise ProductError when it is red."""
         self.stop()
-        verdict = self.check()
+        verdict = self.check(crash)
         say(verdict.text)
         verdict.assert_green()
         return verdict

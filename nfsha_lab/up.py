@@ -17,14 +17,14 @@ _BOOTED, _INSTALLED = "booted", "installed"
 
 def installed(folders: Folders, release: str = RELEASE) -> Cluster:
     """A whole cluster, freshly installed from this checkout's packages; what ran in this laboratory before is gone."""
-    lab = open_lab(folders, release)
-    if snapshots.recall(lab, _INSTALLED, _digest()):
+    lab, digest = open_lab(folders, release), _digest()
+    if snapshots.recall(lab, _INSTALLED, digest):
         return Cluster(lab)
     repository = find_or_build(folders)
     booted(lab)
     cluster = install(lab, repository)
     cluster.assert_healthy()
-    snapshots.keep(lab, _INSTALLED, _digest())
+    snapshots.keep(lab, _INSTALLED, digest)
     return cluster
 
 

@@ -65,7 +65,10 @@ def configure(package: str, answers: Mapping[str, str], paths: Paths) -> list[st
 def plan(package: str, paths: Paths) -> list[str]:
     """What configure would change, without doing it."""
     wanted = decide(package, {}, paths)
-    return install.differences(wanted.files, paths)
+    planned = install.differences(wanted.files, paths)
+    if package == NODE and o2cb.differs(wanted.site, paths):
+        planned.append(str(paths.o2cb_defaults))
+    return planned
 
 
 def deconfigure(package: str, paths: Paths) -> None:

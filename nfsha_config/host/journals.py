@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 # read while the node lived is gone from the cache before its journal is replayed.
 _INTERVAL = 5.0
 
+# Bytes. A folio that is only partly in the range stays; none is larger (mm/internal.h, a PMD), and all are aligned.
+_FOLIO = 2 * 2**20
+
 _EXTENT = re.compile(r"^\s*\d+\s+\d+\s+(\d+)\s+(\d+)\s+0x[0-9a-f]+\s*$", re.MULTILINE)
 
 
@@ -77,7 +80,9 @@ def drop(extents: list[Extent]) -> None:
         try:
             for extent in extents:
                 if extent.device == device:
-                    os.posix_fadvise(descriptor, extent.start, extent.size, os.POSIX_FADV_DONTNEED)
+                    start = extent.start // _FOLIO * _FOLIO
+                    end = -(-(extent.start + extent.size) // _FOLIO) * _FOLIO
+                    os.posix_fadvise(descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(descriptor)
 

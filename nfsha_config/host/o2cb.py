@@ -30,8 +30,17 @@ def configure(site: Site, paths: Paths) -> bool:
     before = read(paths.o2cb_defaults)
     if not paths.o2cb_before.exists():
         write(paths.o2cb_before, json.dumps({"text": before}) + "\n")
-    changed = shellvars.with_values(before or "", values(site))
-    return changed != before and write(paths.o2cb_defaults, changed, _mode(paths))
+    return differs(site, paths) and write(paths.o2cb_defaults, _wanted(before, site), _mode(paths))
+
+
+def differs(site: Site, paths: Paths) -> bool:
+    """Whether a key has another value than the site's."""
+    before = read(paths.o2cb_defaults)
+    return _wanted(before, site) != before
+
+
+def _wanted(before: str | None, site: Site) -> str:
+    return shellvars.with_values(before or "", values(site))
 
 
 def deconfigure(paths: Paths) -> None:

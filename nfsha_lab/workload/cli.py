@@ -93,6 +93,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     option("--kernel-log", type=Path, help="the client's kernel log (dmesg), for locks that it says it lost")
     option("--json", action="store_true", help="print JSON")
     option("--bucket", type=_seconds, default=1.0, help="seconds of a bucket of the timeline (default: 1)")
+    option("--crash", action="store_true", help="a server crashed: names it acknowledged last may be undone")
     option("--drop-caches", action="store_true", help="first make the kernel forget what it cached")
     parser.set_defaults(command=_check)
 
@@ -159,7 +160,7 @@ def _check(options: argparse.Namespace) -> int:
             raise WorkloadError(f"{options.kernel_log}: {error.strerror}") from None
     if options.drop_caches:
         evidence.drop_caches()
-    verdict = judge(history, evidence.collect(options.dir, history.header.run), kernel)
+    verdict = judge(history, evidence.collect(options.dir, history.header.run), kernel, crash=options.crash)
     if options.json:
         print(json.dumps(report.as_json(history, verdict, options.bucket), indent=1))
     else:

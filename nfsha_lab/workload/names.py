@@ -1,9 +1,10 @@
 """Which names must exist after all that was acknowledged, and which must not. Pure."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from .history import Operation
+from .outages import Outage, spanned, undone
 
 # The answers that a repeated request may get from a server that did it already and lost its reply cache in a
 # takeover (RFC 8881, 2.10.6): the operation is in doubt and the end state decides.
@@ -11,16 +12,21 @@ REPEATED = {"create": "EEXIST", "link": "EEXIST", "rename": "ENOENT", "unlink": 
 
 # OCFS2 links a file only by the name that the server has in its cache, and a server that has just taken over knows
 # the file by its handle alone (fs/ocfs2/namei.c, ocfs2_link). Nothing is lost: a source that is gone is found missing.
-NOT_YET = {"link": "ENOENT"}
+_NOT_YET = {"link": "ENOENT"}
 
 
 @dataclass
 class Expectation:
-    """What must be found: each of `present`, one of each set in `either`, none of `absent`."""
+    """What must be found: each of `present`, one of each set in `either`, none of `absent`.
 
+    What an outage may have undone is `unsettled`, and promises nothing.
+    """
+
+    outages: Sequence[Outage] = ()
     present: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
     either: list[frozenset[str]] = field(default_factory=list)
+    unsettled: set[str] = field(default_factory=set)
 
     def missing(self, found: Set[str]) -> list[str]:
         """What was acknowledged and is not there."""
@@ -35,6 +41,9 @@ class Expectation:
         """Follow one operation on names; others change nothing."""
         done = operation.ok or was_repeated(operation)
         old, new = operation.name, operation.to
+        if undone(operation, self.outages):
+            done = False
+            self.unsettled.update(name for name in (old, new) if name)
         if operation.kind == "create" and old:
             self._set(old, True if done else None)
         elif operation.kind == "unlink" and old:
@@ -64,16 +73,21 @@ def was_repeated(operation: Operation) -> bool:
     return operation.error is not None and REPEATED.get(operation.kind) == operation.error
 
 
-def is_excused(operation: Operation) -> bool:
-    """Whether a takeover explains the failure: it was a repetition, or came before the new server knew the file."""
-    return was_repeated(operation) or (
-        operation.error is not None and NOT_YET.get(operation.kind) == operation.error
-    )
+def is_excused(operation: Operation, expected: Expectation) -> bool:
+    """Whether a takeover explains the failure.
+
+    It was a repetition, or came before the new server knew the file, or the file's name was undone with the old one.
+    """
+    if was_repeated(operation):
+        return True
+    if operation.error is not None and _NOT_YET.get(operation.kind) == operation.error:
+        return spanned(operation, expected.outages)
+    return operation.error in ("ENOENT", "ESTALE") and operation.name in expected.unsettled
 
 
-def expect(operations: Iterable[Operation]) -> Expectation:
+def expect(operations: Iterable[Operation], outages: Sequence[Outage] = ()) -> Expectation:
     """The end state that operations, each worker's in its own order, lead to."""
-    expectation = Expectation()
+    expectation = Expectation(outages)
     for operation in operations:
         expectation.take(operation)
     return expectation

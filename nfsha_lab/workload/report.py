@@ -32,6 +32,7 @@ def as_json(history: History, verdict: Verdict, bucket: float) -> Mapping[str, A
         "in_doubt": verdict.in_doubt,
         "repeated": verdict.repeated,
         "beyond": verdict.beyond,
+        "names_undone": verdict.undone,
         "locks": asdict(verdict.lost),
         "errors": verdict.errors,
         "findings": verdict.findings,
@@ -81,6 +82,7 @@ def as_text(history: History, verdict: Verdict) -> str:
         f"run {history.header.run}: {duration(history):.1f} s, ended: {ended}",
         f"{verdict.acknowledged} operations acknowledged, {verdict.in_doubt} in doubt, "
         f"{verdict.repeated} answered as repeated, {verdict.beyond} records beyond the acknowledged ones",
+        f"{verdict.undone} names acknowledged within the last seconds before an outage, and undone by it",
         "",
         *(f"{verdict.figures[name]:>8}  {label}" for name, label in FIGURES.items()),
         "",

@@ -8,7 +8,8 @@ from . import holder, locks, namer, prober
 from .evidence import Evidence
 from .history import History, Operation
 from .locks import LocksLost
-from .names import expect, is_excused
+from .names import Expectation, expect, is_excused
+from .outages import outages
 from .record import scan
 from .records import Audit, audit
 
@@ -38,6 +39,7 @@ class Verdict:
     in_doubt: int = 0
     repeated: int = 0
     beyond: int = 0
+    undone: int = 0
     lost: LocksLost = _NONE_LOST
     errors: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -52,14 +54,16 @@ class Verdict:
         self.findings.append(f"{figure}: {text}")
 
 
-def judge(history: History, evidence: Evidence, kernel: Iterable[str] = ()) -> Verdict:
-    """The verdict on one run; `kernel` is the client's kernel log."""
+def judge(history: History, evidence: Evidence, kernel: Iterable[str] = (), *, crash: bool = False) -> Verdict:
+    """The verdict on one run; `kernel` is the client's kernel log, `crash` says that a server lost its memory in it."""
     verdict = Verdict()
     verdict.acknowledged = sum(one.ok for one in history.operations)
     verdict.in_doubt = sum(one.in_doubt for one in history.operations)
-    _judge_errors(history, verdict)
+    expected = expect(history.operations, outages(history, crash))
+    _judge_errors(history, expected, verdict)
     _judge_locks(history, kernel, verdict)
-    _judge_names(history, evidence, verdict)
+    _judge_names(expected, evidence, verdict)
+    verdict.undone = _undone(history, expected, evidence)
     for worker in history.header.workers:
         _judge_log_file(history, worker, evidence, verdict)
     _judge_small_files(history, evidence, verdict)
@@ -69,13 +73,13 @@ def judge(history: History, evidence: Evidence, kernel: Iterable[str] = ()) -> V
     return verdict
 
 
-def _judge_errors(history: History, verdict: Verdict) -> None:
+def _judge_errors(history: History, expected: Expectation, verdict: Verdict) -> None:
     for one in history.operations:
         if one.error is None:
             continue
         row = verdict.errors.setdefault(one.kind, {})
         row[one.error] = row.get(one.error, 0) + 1
-        if is_excused(one):
+        if is_excused(one, expected):
             verdict.repeated += 1
         elif not (one.worker == holder.NAME and locks.is_loss(one)):
             verdict.add("io_errors", f"{_title(one)}: {one.error}")
@@ -90,12 +94,18 @@ def _judge_locks(history: History, kernel: Iterable[str], verdict: Verdict) -> N
         verdict.add("locks_lost", text, lost.total)
 
 
-def _judge_names(history: History, evidence: Evidence, verdict: Verdict) -> None:
-    expected = expect(history.operations)
+def _judge_names(expected: Expectation, evidence: Evidence, verdict: Verdict) -> None:
     for name in expected.missing(evidence.names):
         verdict.add("names_absent", name)
     for name in expected.left_over(evidence.names):
         verdict.add("names_left_over", name)
+
+
+def _undone(history: History, expected: Expectation, evidence: Evidence) -> int:
+    """How many names an outage undid: what would be a fault had the server committed each before it answered."""
+    strict = expect(history.operations)
+    faults = {*strict.missing(evidence.names), *strict.left_over(evidence.names)}
+    return len(faults & expected.unsettled)
 
 
 def _judge_log_file(history: History, worker: str, evidence: Evidence, verdict: Verdict) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
+from nfsha_config.site import load as site_load
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
+
+SITE = site_load.load_file(site_load.LAB)
 
 
 def test_keepalived_is_stopped_on_the_serving_node(cluster: Cluster, load: Load) -> None:
@@ -21,7 +22,6 @@ def test_keepalived_is_stopped_on_the_serving_node(cluster: Cluster, load: Load)
     load.stop_and_check()
 
 
-@pytest.mark.unproven
 def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     with cluster.one_server_at_most():
@@ -32,7 +32,19 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
         active.wait_until_booted()
         assert cluster.settle() is cluster.other(active)
     cluster.assert_healthy()
-    load.stop_and_check()
+    load.stop_and_check(crash=True)
+
+
+def test_serving_node_crashes_after_someone_read_the_whole_volume_on_the_standby(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    standby = cluster.other(active)
+    standby.succeed(f"cat {SITE.lun_path}-part2 >/dev/null", 120)
+    load.wait_until_writes()
+    with cluster.one_server_at_most():
+        active.crash()
+        load.wait_until_writes()
+        assert cluster.serving() is standby
+    load.stop_and_check(crash=True)
 
 
 def test_nfs_server_started_by_hand_on_the_standby_does_not_serve(cluster: Cluster, load: Load) -> None:

@@ -1,0 +1,72 @@
+"""Journals are found where debugfs.ocfs2 says, and only they leave the page cache."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from pathlib import Path
+
+import pytest
+
+from nfsha_config.host import journals
+from nfsha_config.problems import Refused
+
+from .disks import shell
+
+_PAGE = mmap.PAGESIZE
+_JOURNAL = 4 * 2**20
+_MAKE = (
+    'truncate -s 64M "$image" && mkfs.ocfs2 -q -F -x -b 4096 -C 4096 -J size=4M -N 2 --cluster-stack=o2cb '
+    '--cluster-name=ocfs2 "$image" </dev/null && sync "$image"'
+)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """An OCFS2 volume for two nodes."""
+    image = tmp_path / "volume"
+    shell(_MAKE, image=image)
+    return image
+
+
+def cached(image: Path) -> set[int]:
+    """The pages of a file that are in the page cache (mincore(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with image.open("r+b") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ | mmap.PROT_WRITE) as area:
+        here = ctypes.c_char.from_buffer(area)
+        flags = (ctypes.c_ubyte * (len(area) // _PAGE))()
+        assert libc.mincore(ctypes.byref(here), ctypes.c_size_t(len(area)), flags) == 0
+        del here
+        return {number for number, flag in enumerate(flags) if flag & 1}
+
+
+def test_journals_leave_the_page_cache_and_nothing_else_does(volume: Path) -> None:
+    extents = journals.find(volume, 2)
+    assert [extent.size for extent in extents] == [_JOURNAL, _JOURNAL]
+    with volume.open("rb") as file:
+        for extent in extents:
+            # The superblock of a journal (include/linux/jbd2.h, JBD2_MAGIC_NUMBER).
+            assert os.pread(file.fileno(), 4, extent.start) == bytes.fromhex("c03b3998")
+    volume.read_bytes()
+    whole = set(range(volume.stat().st_size // _PAGE))
+    assert cached(volume) == whole
+    journals.drop(extents)
+    pages = {page for one in extents for page in range(one.start // _PAGE, (one.start + one.size) // _PAGE)}
+    # Round about them, whole folios of at most 2 MiB go with them.
+    first, last = min(pages) - 512, max(pages) + 512
+    assert not cached(volume) & pages
+    assert cached(volume) >= {page for page in whole if not first <= page <= last}
+
+
+def test_no_ocfs2(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(bytes(2**20))
+    with pytest.raises(Refused, match="is it an OCFS2 volume"):
+        journals.find(tmp_path / "other", 2)
+
+
+def test_a_journal_that_is_not_found_whole(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = journals._ask
+    monkeypatch.setattr(journals, "_ask", lambda device, question: ask(device, question).replace(" 1024 ", " 1023 "))
+    with pytest.raises(Refused, match="not found whole"):
+        journals.find(volume, 2)
