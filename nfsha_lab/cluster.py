@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.lab import Lab
@@ -17,9 +18,22 @@ WORK = "work"
 """Folder of the workload on the data file system."""
 
 SETTLE_SECONDS = 300.0
-_FAILED = "systemctl list-units --state=failed --plain --no-legend --no-pager | cut -d ' ' -f 1"
-_THREADS = "cat /proc/fs/nfsd/threads 2>/dev/null || echo 0"
 _MOUNTED = f"grep -q ' {STATE} ocfs2 ' /proc/self/mounts && grep -q ' {DATA} ocfs2 ' /proc/self/mounts"
+_LOOK = f"""
+cat /proc/fs/nfsd/threads 2>/dev/null || echo 0
+ip -4 -oneline address show | grep -c ' {VIRTUAL_ADDRESS}/'
+{_MOUNTED} && systemctl is-active --quiet keepalived && echo 1 || echo 0
+systemctl list-units --state=failed --plain --no-legend --no-pager | cut -d ' ' -f 1
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at a node shows: whether it serves at the virtual address, could take over, and what failed."""
+
+    serves: bool
+    stands_by: bool
+    failed: tuple[str, ...]
 
 
 class Cluster:
@@ -40,9 +54,9 @@ class Cluster:
         if not node.running:
             return False
         try:
-            return int(node.execute(_THREADS, 30)[1].strip() or 0) > 0
+            return int(node.read_file("/proc/fs/nfsd/threads").strip() or 0) > 0
         except LabError:
-            # The machine does not answer: it was switched off, or boots and has no nfsd yet.
+            # No such file, or no answer: the machine was switched off, or boots and has no nfsd yet.
             return False
 
     def at_most_one_serves(self) -> bool:
@@ -61,48 +75,34 @@ class Cluster:
         found: list[Machine] = []
 
         def one() -> bool:
-            self._fail_early()
-            running = [node for node in self.nodes if node.running]
-            found[:] = [node for node in running if self.runs_nfsd(node) and self._has_address(node)]
+            found[:] = [node for node in self.nodes if self._look(node).serves]
             return len(found) == 1
 
         self.client.poll("one node serves at the virtual address", one, timeout)
         return found[0]
 
-    def _has_address(self, node: Machine) -> bool:
+    def _look(self, node: Machine) -> Look:
+        """One look at a node; one that is off or starting shows nothing. A failed unit will not come by waiting."""
         try:
-            return f" {VIRTUAL_ADDRESS}/" in node.execute("ip -4 -o address show")[1]
+            lines = node.execute(_LOOK)[1].split() if node.running else []
         except LabError:
-            return False
+            lines = []
+        if len(lines) < 3:
+            return Look(serves=False, stands_by=False, failed=())
+        look = Look(lines[0] != "0" and lines[1] != "0", lines[2] == "1", tuple(lines[3:]))
+        if look.failed:
+            log = node.execute(f"journalctl -b --no-pager -n 30 -u {' -u '.join(look.failed)}")[1]
+            raise ProductError(f"{node.name}: failed: {', '.join(look.failed)}\n{log}")
+        return look
 
     def settle(self, timeout: float = SETTLE_SECONDS) -> Machine:
         """Wait until the cluster is whole: one node serves, the other could, nothing failed. The serving node."""
         with step("waiting until the cluster is whole"):
             active = self.serving(timeout)
             standby = self.other(active)
-            self.client.poll(f"{standby.name} has both volumes", lambda: self._stands_by(standby), timeout)
+            self.client.poll(f"{standby.name} has both volumes", lambda: self._look(standby).stands_by, timeout)
             self.client.wait_until_succeeds(f"timeout 100 stat {MOUNT}", timeout)
         return active
-
-    def _stands_by(self, node: Machine) -> bool:
-        self._fail_early()
-        if not node.running:
-            return False
-        try:
-            return node.execute(f"{_MOUNTED} && systemctl is-active --quiet keepalived")[0] == 0
-        except LabError:
-            return False
-
-    def _fail_early(self) -> None:
-        """A node with a failed unit will not come by waiting."""
-        for node in self.nodes:
-            try:
-                failed = node.execute(_FAILED)[1].split() if node.running else []
-                log = node.execute(f"journalctl -b --no-pager -n 30 -u {' -u '.join(failed)}")[1] if failed else ""
-            except LabError:
-                continue
-            if failed:
-                raise ProductError(f"{node.name}: failed: {', '.join(failed)}\n{log}")
 
     def assert_healthy(self) -> None:
         """No failed unit, no ordering cycle in a journal, no kernel fault. ProductError names what was seen."""

@@ -26,6 +26,7 @@ FOREIGN = {
     "OCFS2 of another site": (f"{OCFS2} {LUN} </dev/null", "ocfs2 (LABEL theirs"),
     "random bytes at the end": (f"head -c 4096 /dev/urandom | dd of={LUN} bs=4096 seek=262143 conv=fsync", "unknown data"),
 }
+_SHA256_OF_BAD = "dd if={} bs=64K count=128 conv=noerror,sync iflag=direct 2>/dev/null | sha256sum"
 CONSENT = f'node = "nfs1"\nconsent_to_format = "{LUN}"\n'
 
 
@@ -55,18 +56,21 @@ def test_foreign_content_is_refused_and_kept(idle: Cluster) -> None:
 
 def test_read_error_is_not_taken_for_blank(idle: Cluster) -> None:
     node, target = idle.nodes[0], idle.target
-    _blank(node)
-    before = _digest(target)
-    target.succeed("tgtadm --lld iscsi --op update --mode logicalunit --tid 1 --lun 1 --params online=No")
-    assert_refused(node, "nfsha-storage", LUN, "can't be")
-    assert _digest(target) == before
-
-    # A disk whose sectors from 0x1234 on have medium errors (scsi_debug, opts=2).
-    target.succeed("modprobe scsi_debug virtual_gb=1 dev_size_mb=8 opts=2 && udevadm settle")
-    bad = target.succeed("ls /dev/disk/by-id/scsi-*[!0-9] /dev/disk/by-id/scsi-* | grep -v part | head -n 1").strip()
+    bad = _bad_disk(target)
+    before = target.succeed(_SHA256_OF_BAD.format(bad), 120)
+    swap = "tgtadm --lld iscsi --mode logicalunit --tid 1 --lun 1 --op"
+    target.succeed(f"{swap} delete && {swap} new --backing-store {bad}")
+    assert_refused(node, "nfsha-storage", LUN, "can't be read")
     target.succeed(f"sed -i 's,^device = .*,device = \"{bad}\",' /etc/nfsha/site.toml")
     assert_refused(target, "nfsha-target", bad, "can't be read")
     target.fail("test -e /etc/tgt/conf.d/nfsha.conf")
+    assert target.succeed(_SHA256_OF_BAD.format(bad), 120) == before
+
+
+def _bad_disk(target: Machine) -> str:
+    """A disk of the LUN's size, all zero, whose sectors from 0x1234 on have medium errors (scsi_debug, opts=2)."""
+    target.succeed("modprobe scsi_debug virtual_gb=1 dev_size_mb=8 opts=2 && udevadm settle")
+    return target.succeed("ls /dev/disk/by-id/scsi-*[!0-9] /dev/disk/by-id/scsi-* | grep -v part | head -n 1").strip()
 
 
 def test_blank_lun_without_consent_is_refused_and_with_it_prepared(idle: Cluster) -> None:
