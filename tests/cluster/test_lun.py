@@ -14,7 +14,6 @@ from nfsha_lab.cluster import Cluster
 from nfsha_lab.log import step
 from nfsha_lab.machine import Machine
 
-pytestmark = pytest.mark.unproven
 SITE = site_load.load_file(site_load.LAB)
 DEVICE, LUN = SITE.storage.device, SITE.lun_path
 OCFS2 = "mkfs.ocfs2 -q -F -b 4096 -C 4096 -J size=4M -N 2 --cluster-stack=o2cb --cluster-name=other -L theirs"

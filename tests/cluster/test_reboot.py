@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.lab import parallel
 from nfsha_lab.load import Load
-
-pytestmark = pytest.mark.unproven
 
 
 def test_serving_node_reboots(cluster: Cluster, load: Load) -> None:
