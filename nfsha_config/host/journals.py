@@ -1,7 +1,7 @@
 """Keeps the journals of OCFS2 out of the page cache, so that a recovery reads what the dead node wrote.
 
 blkid, as udev runs it, reads a mounted volume through the block device's page cache, and its read-ahead leaves pages
-there that no later write of another node makes stale. The journal of a dead node is replayed through the same cache:
+there that never learn what another node writes later. The journal of a dead node is replayed through the same cache:
 ocfs2_force_read_journal (fs/ocfs2/journal.c) reads again only what has buffers, such pages have none (mpage_readahead),
 and jread (fs/jbd2/recovery.c) takes them for valid. The replay then ends at the first old block, and all that the dead
 node committed after it is lost.

@@ -30,7 +30,8 @@ def configure(site: Site, paths: Paths) -> bool:
     before = read(paths.o2cb_defaults)
     if not paths.o2cb_before.exists():
         write(paths.o2cb_before, json.dumps({"text": before}) + "\n")
-    return differs(site, paths) and write(paths.o2cb_defaults, _wanted(before, site), _mode(paths))
+    wanted = _wanted(before, site)
+    return wanted != before and write(paths.o2cb_defaults, wanted, _mode(paths))
 
 
 def differs(site: Site, paths: Paths) -> bool:
