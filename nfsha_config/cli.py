@@ -194,6 +194,16 @@ def plan(package: str) -> None:
         click.echo(line)
 
 
+@nfsha.command("history")
+@files_errors
+def history_() -> None:
+    """Show the takeovers of this cluster, the oldest first."""
+    from nfsha_config.host import history
+
+    for entry in history.entries(Paths().shared("history")):
+        click.echo(entry.line)
+
+
 @nfsha.group()
 def host() -> None:
     """The steps that systemd units run on a machine of the cluster."""
@@ -222,6 +232,15 @@ def storage() -> None:
 def journals() -> None:
     """Keep the journals of the shared volumes out of the page cache, until stopped."""
     from nfsha_config.host import journals as step
+
+    step.main(Paths())
+
+
+@host.command()
+@files_errors
+def clients() -> None:
+    """Call the clients back after a takeover, and list them, until stopped."""
+    from nfsha_config.host import clients as step
 
     step.main(Paths())
 

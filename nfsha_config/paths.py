@@ -60,6 +60,14 @@ class Paths:
         """The defaults of new node records, iscsiadm(8)."""
         return self.at("/etc/iscsi/iscsid.conf")
 
+    def now(self, name: str) -> Path:
+        """What is true until the next boot: master, held, previous, open (packages/nfsha-node/usr/libexec/nfsha)."""
+        return self.at(f"/run/nfsha/{name}")
+
+    def shared(self, name: str) -> Path:
+        """What the nodes tell each other, on the shared state file system."""
+        return self.at(f"{STATE_MOUNT}/nfsha/{name}")
+
     @property
     def systemd(self) -> Path:
         """Is there when systemd runs the machine (sd_booted(3)); not in a chroot."""

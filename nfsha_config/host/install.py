@@ -24,7 +24,7 @@ _STOPS = {
     # keepalived first, so that the peer takes over while this node can still hand the lock on.
     "nfsha-node": (
         ["keepalived.service"], ["srv-nfs4-data.mount", "var-lib-nfs.mount"], ["o2cb.service"],
-        ["nfsha-storage.service", "nfsha-node.target"],
+        ["nfsha-storage.service", "nfsha-gate.service", "nfsha-node.target"],
     ),
     "nfsha-iscsi-target": (["nfsha-target.service"],),
     "nfsha-client": (),

@@ -1,0 +1,120 @@
+"""nfsha-clients.service: calls the clients back when this node has taken over, and lists them while it serves.
+
+It runs on both nodes all the time, so that a takeover does not wait for Python to start. Nothing depends on it: without
+it clients come back at their own pace.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import time
+from pathlib import Path
+
+from nfsha_config.host import connections, history
+from nfsha_config.host.history import Takeover
+from nfsha_config.host.tickle import tickle
+from nfsha_config.host.write import read
+from nfsha_config.paths import Paths
+from nfsha_config.run import run
+from nfsha_config.site import load
+
+log = logging.getLogger(__name__)
+
+# Seconds between two looks whether the gate is open; the time a client may lose by it.
+_LOOK = 0.1
+# Seconds after the opening at which clients are told. More than once, since a packet may be lost, and a client answers
+# one such ACK in half a second only (net.ipv4.tcp_invalid_ratelimit, ip-sysctl.rst).
+_TELL = (0.0, 0.7, 2.0, 5.0)
+# Seconds between two lists. A client that connected since is not called back, and comes by its own retransmission.
+_LIST = 2.0
+# The steps of a takeover that are units, by the name a person knows them by.
+_STEPS = {"nfsdcld": "nfsdcld.service", "nfsd": "nfs-server.service", "gate": "nfsha-open.service"}
+
+
+def main(paths: Paths) -> None:
+    """Serve the clients of each time that the gate is open, until stopped."""
+    virtual = load.load_file(paths.site).network.virtual_address.ip
+    while True:
+        opened = _opened(paths)
+        if opened is not None:
+            _serve(virtual, opened, paths)
+        time.sleep(_LOOK)
+
+
+def _opened(paths: Paths) -> float | None:
+    """When the gate was opened, in seconds since the epoch; None while it is closed."""
+    return _moment(paths.now("open"))
+
+
+def _moment(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+
+
+def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths) -> None:
+    """From the opening of the gate to its closing."""
+    listed = connections.saved(paths.shared("connections"))
+    tell = list(_TELL)
+    told = False
+    last = listed
+    look = time.monotonic()
+    start = look
+    while _opened(paths) == opened:
+        now = time.monotonic()
+        if tell and now - start >= tell[0]:
+            del tell[0]
+            tickle(virtual, set(listed) - set(connections.established(virtual, paths)))
+        if not told and (grace_over(paths) or now - start > _grace_limit(paths)):
+            told = True
+            _tell(takeover(opened, len(listed), paths), paths)
+        if now >= look and not tell:
+            look = now + _LIST
+            present = connections.established(virtual, paths)
+            if present != last:
+                connections.save(present, paths.shared("connections"))
+                last = present
+        time.sleep(_LOOK)
+
+
+def grace_over(paths: Paths) -> bool:
+    """Whether knfsd takes new opens and locks (fs/nfsd/nfsctl.c, write_v4_end_grace, which also tells)."""
+    return (read(paths.at("/proc/fs/nfsd/v4_end_grace")) or "").strip() == "Y"
+
+
+def _grace_limit(paths: Paths) -> float:
+    """Seconds after which the grace period has ended in any case; it may be extended once by two leases."""
+    lease = (read(paths.at("/proc/fs/nfsd/nfsv4leasetime")) or "").strip()
+    grace = (read(paths.at("/proc/fs/nfsd/nfsv4gracetime")) or "").strip()
+    return float(grace or 90) + 2 * float(lease or 90)
+
+
+def takeover(opened: float, clients: int, paths: Paths) -> Takeover:
+    """What this node's takeover was like, by the times that its steps left behind."""
+    wanted, held = _moment(paths.now("master")), _moment(paths.now("held"))
+    steps = {"lock": max(0.0, held - wanted)} if wanted is not None and held is not None else {}
+    previous = (read(paths.now("previous")) or "").strip()
+    grace = max(0.0, time.time() - opened) if grace_over(paths) else None
+    return Takeover(opened, os.uname().nodename, previous, clients, grace, {**steps, **_unit_times()})
+
+
+def _unit_times() -> dict[str, float]:
+    """Seconds that each unit took to start (systemd.unit(5); org.freedesktop.systemd1(5), the timestamps)."""
+    began, ended = "InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
+    words = ["systemctl", "show", f"--property={began},{ended}", *_STEPS.values()]
+    blocks = run(words, check=False).stdout.strip().split("\n\n")
+    times = {}
+    for name, block in zip(_STEPS, blocks, strict=False):
+        values = dict(line.partition("=")[::2] for line in block.splitlines())
+        microseconds = int(values.get(ended) or 0) - int(values.get(began) or 0)
+        if microseconds >= 0:
+            times[name] = microseconds / 1e6
+    return times
+
+
+def _tell(takeover: Takeover, paths: Paths) -> None:
+    log.info("%s", takeover)
+    history.append(takeover, paths.shared("history"))
