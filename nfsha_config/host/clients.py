@@ -74,7 +74,8 @@ def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths) -> None:
         if now >= look and not tell:
             look = now + _LIST
             present = connections.established(virtual, paths)
-            if present != last:
+            # An old list does no harm: who is not there any more is called in vain.
+            if present and present != last:
                 connections.save(present, paths.shared("connections"))
                 last = present
         time.sleep(_LOOK)
