@@ -194,6 +194,42 @@ def plan(package: str) -> None:
         click.echo(line)
 
 
+@nfsha.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@files_errors
+def status(as_json: bool) -> None:
+    """Show what each node of this cluster says of itself; exit status 1 when no node serves."""
+    from nfsha_config.host import overview
+
+    seen = overview.look(Paths())
+    click.echo(overview.as_json(seen) if as_json else overview.as_text(seen))
+    if not overview.served(seen):
+        raise NfshaError("no node serves")
+
+
+@nfsha.command()
+@files_errors
+def switchover() -> None:
+    """Let the other node serve; it is looked at first. Works on any node."""
+    from nfsha_config.host import switchover as step
+
+    click.echo(f"{step.request(Paths())} serves now")
+
+
+@nfsha.command()
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@files_errors
+def maintenance(switch: str) -> None:
+    """Keep this node from serving (on: the service is handed over first), or let it take part again (off)."""
+    from nfsha_config.host import maintenance as step
+
+    if switch == "on":
+        step.begin(Paths())
+        click.echo("this node does not serve until: nfsha maintenance off")
+    else:
+        click.echo("this node takes part again" if step.end(Paths()) else "this node was not in maintenance")
+
+
 @nfsha.command("history")
 @files_errors
 def history_() -> None:
@@ -243,6 +279,24 @@ def clients() -> None:
     from nfsha_config.host import clients as step
 
     step.main(Paths())
+
+
+@host.command()
+@files_errors
+def report() -> None:
+    """Report what this node is to the others, until stopped."""
+    from nfsha_config.host import report as step
+
+    step.main(Paths())
+
+
+@host.command("hand-over")
+@files_errors
+def hand_over() -> None:
+    """Let the other node serve, and stand by."""
+    from nfsha_config.host import switchover as step
+
+    step.hand_over(Paths())
 
 
 @host.command()

@@ -69,6 +69,11 @@ class Paths:
         return self.at(f"{STATE_MOUNT}/nfsha/{name}")
 
     @property
+    def maintenance(self) -> Path:
+        """Is there while this node shall not serve; /usr/libexec/nfsha/check looks for it."""
+        return self.at("/var/lib/nfsha/maintenance")
+
+    @property
     def systemd(self) -> Path:
         """Is there when systemd runs the machine (sd_booted(3)); not in a chroot."""
         return self.at("/run/systemd/system")

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from nfsha_config.host import connections, history
+from nfsha_config.host.grace import grace_limit, grace_over
 from nfsha_config.host.history import Takeover
 from nfsha_config.host.tickle import tickle
 from nfsha_config.host.write import read
@@ -68,7 +69,7 @@ def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths) -> None:
         if tell and now - start >= tell[0]:
             del tell[0]
             tickle(virtual, set(listed) - set(connections.established(virtual, paths)))
-        if not told and (grace_over(paths) or now - start > _grace_limit(paths)):
+        if not told and (grace_over(paths) or now - start > grace_limit(paths)):
             told = True
             _tell(takeover(opened, len(listed), paths), paths)
         if now >= look and not tell:
@@ -79,18 +80,6 @@ def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths) -> None:
                 connections.save(present, paths.shared("connections"))
                 last = present
         time.sleep(_LOOK)
-
-
-def grace_over(paths: Paths) -> bool:
-    """Whether knfsd takes new opens and locks (fs/nfsd/nfsctl.c, write_v4_end_grace, which also tells)."""
-    return (read(paths.at("/proc/fs/nfsd/v4_end_grace")) or "").strip() == "Y"
-
-
-def _grace_limit(paths: Paths) -> float:
-    """Seconds after which the grace period has ended in any case; it may be extended once by two leases."""
-    lease = (read(paths.at("/proc/fs/nfsd/nfsv4leasetime")) or "").strip()
-    grace = (read(paths.at("/proc/fs/nfsd/nfsv4gracetime")) or "").strip()
-    return float(grace or 90) + 2 * float(lease or 90)
 
 
 def takeover(opened: float, clients: int, paths: Paths) -> Takeover:

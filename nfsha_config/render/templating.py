@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from nfsha_config import paths
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 @functools.cache
 def environment() -> jinja2.Environment:
     """Templates of all packages, by their path below the templates' folder."""
+    # Most steps on a machine render nothing, and importing it is a quarter of their time.
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(paths.templates()),
         undefined=jinja2.StrictUndefined,

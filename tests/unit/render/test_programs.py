@@ -180,14 +180,16 @@ def test_notify_says_what_the_node_wants() -> None:
     script = NOTIFY + """
     for state in MASTER FAULT MASTER STOP BACKUP; do
         /usr/libexec/nfsha/notify INSTANCE nfsha $state 100
+        cat /run/nfsha/vrrp
         ls /run/nfsha | grep -x master || echo wants nothing
     done
     """
-    start = "systemctl start --no-block nfsha-active.target\nmaster\n"
-    stop = "systemctl stop --no-block nfsha-active.target nfsha-active.service\nwants nothing\n"
+    start = "systemctl start --no-block nfsha-active.target"
+    stop = "systemctl stop --no-block nfsha-active.target nfsha-active.service"
     wanted = ""
     for state, then in (("MASTER", start), ("FAULT", stop), ("MASTER", start), ("STOP", stop), ("BACKUP", stop)):
-        wanted += f"logger --tag nfsha VRRP state: {state}\n{then}"
+        wants = "master" if then == start else "wants nothing"
+        wanted += f"{then}\nlogger --tag nfsha VRRP state: {state}\n{state}\n{wants}\n"
     assert on_machine(rendered("lab", "nfs1"), script) == wanted
 
 

@@ -1,0 +1,51 @@
+"""All nodes at a glance, from any of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+from nfsha_config.host import status
+from nfsha_config.host.status import Status
+from nfsha_config.paths import Paths
+from nfsha_config.site import load
+
+Seen = Mapping[str, Status | None]
+"""The report of each node by its name, None for a node that made none."""
+
+
+def look(paths: Paths) -> Seen:
+    """Wait for a new report of every node, 15 s at the most; a node that makes none is not up."""
+    names = [node.name for node in load.load_file(paths.site).nodes]
+    with ThreadPoolExecutor(len(names)) as pool:
+        return dict(zip(names, pool.map(lambda name: status.live(name, paths), names), strict=True))
+
+
+def served(seen: Seen) -> bool:
+    """Whether exactly one node serves."""
+    return sum(one is not None and one.serving for one in seen.values()) == 1
+
+
+def as_text(seen: Seen) -> str:
+    """A line a node, and one for each thing that is wrong between them."""
+    width = max(map(len, seen))
+    lines = [f"{name:{width}}  {_line(one)}" for name, one in seen.items()]
+    if len({one.timings for one in seen.values() if one is not None}) > 1:
+        lines.append("the nodes have different timings: install the same revision of the site on all")
+    if sum(one is not None and one.vrrp == "MASTER" for one in seen.values()) > 1:
+        lines.append("more than one node claims the virtual address: the network between the nodes is broken")
+    return "\n".join(lines)
+
+
+def _line(one: Status | None) -> str:
+    if one is None:
+        return "no report: is it up?"
+    clients = f", {one.clients} client{'' if one.clients == 1 else 's'}" if one.serving else ""
+    return f"{one.role}{clients}"
+
+
+def as_json(seen: Seen) -> str:
+    """The reports as they are."""
+    return json.dumps({name: None if one is None else asdict(one) for name, one in seen.items()}, indent=1)

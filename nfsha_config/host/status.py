@@ -1,0 +1,103 @@
+"""What a node says of itself, on the shared state file system where the other node reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nfsha_config.host import connections
+from nfsha_config.host.grace import grace_over
+from nfsha_config.host.write import read
+from nfsha_config.paths import Paths
+from nfsha_config.run import run
+from nfsha_config.site.model import Site
+
+INTERVAL = 5.0
+"""Seconds between two reports of a node."""
+
+_CHECK = "/usr/libexec/nfsha/check"
+
+
+@dataclass(frozen=True)
+class Status:
+    """One report.
+
+    beat rises with each report of one boot, so that another node sees it live whatever the clocks say; unfit is why the
+    node can't serve, "" when it can; vrrp is what keepalived said last, "" when it does not run; timings are those of
+    the site that all nodes must share; clients counts connections.
+    """
+
+    node: str
+    beat: int
+    serving: bool
+    unfit: str
+    vrrp: str
+    clients: int
+    grace: bool
+    timings: str
+
+    @property
+    def role(self) -> str:
+        """What it does, in words for a person."""
+        if self.serving:
+            return "serves, in its grace period" if self.grace else "serves"
+        if self.unfit:
+            return f"can't serve: {self.unfit}"
+        return "stands by" if self.vrrp == "BACKUP" else f"does not serve, VRRP state {self.vrrp or 'unknown'}"
+
+
+def here(site: Site, beat: int, paths: Paths) -> Status:
+    """This node's report. It runs what keepalived runs to judge the node, so the two never disagree."""
+    checked = run([_CHECK], check=False)
+    serving = paths.now("open").exists()
+    return Status(
+        node=os.uname().nodename,
+        beat=beat,
+        serving=serving,
+        unfit="" if checked.returncode == 0 else (checked.stdout + checked.stderr).strip() or "its check failed",
+        vrrp=_vrrp(paths),
+        clients=len(connections.established(site.network.virtual_address.ip, paths)),
+        grace=serving and not grace_over(paths),
+        timings=str(site.timings),
+    )
+
+
+def _vrrp(paths: Paths) -> str:
+    """keepalived's last word, as notify noted it; none while keepalived is not there to take it back."""
+    alive = run(["systemctl", "is-active", "--quiet", "keepalived.service"], check=False).returncode == 0
+    return (read(paths.now("vrrp")) or "").strip() if alive else ""
+
+
+def place(node: str, paths: Paths) -> Path:
+    """Where a node's report is."""
+    return paths.shared(f"status.{node}")
+
+
+def save(status: Status, paths: Paths) -> None:
+    """Leave the report for the other nodes. Not synced: a node that is gone has nothing to report."""
+    new = place(f"{status.node}.new", paths)
+    new.write_text(json.dumps(asdict(status)) + "\n", encoding="utf-8")
+    new.replace(place(status.node, paths))
+
+
+def load(node: str, paths: Paths) -> Status | None:
+    """A node's last report; None where there is none that can be read."""
+    try:
+        return Status(**json.loads(read(place(node, paths)) or ""))
+    except (ValueError, TypeError):
+        return None
+
+
+def live(node: str, paths: Paths, patience: float = 3 * INTERVAL) -> Status | None:
+    """A report that the node made since the call, waited for `patience` seconds; None when none came."""
+    before = load(node, paths)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        now = load(node, paths)
+        if now is not None and (before is None or now.beat != before.beat):
+            return now
+        time.sleep(0.2)
+    return None

@@ -1,0 +1,95 @@
+"""A planned switchover: the other node is looked at first, and this one goes on when the other does not take over."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+from nfsha_config.host import overview, status
+from nfsha_config.host.overview import Seen
+from nfsha_config.host.status import Status
+from nfsha_config.host.write import write
+from nfsha_config.paths import Paths
+from nfsha_config.problems import CommandFailed, Refused
+from nfsha_config.run import run
+from nfsha_config.site import load
+from nfsha_config.site.model import Site
+
+log = logging.getLogger(__name__)
+
+UNIT = "nfsha-switchover.service"
+# Seconds in which the other node has to serve. Its own check gives a promotion up after 60 s.
+_BOX = 60.0
+# Seconds that an asked node gets to begin.
+_ANSWER = 4 * status.INTERVAL
+
+
+def request(paths: Paths) -> str:
+    """Switch over, from whichever node it is asked; return the name of the node that serves then.
+
+    Raises Refused when no other node is fit, CommandFailed when the service is not with another node in time.
+    """
+    site = load.load_file(paths.site)
+    me = os.uname().nodename
+    serving, heir = choose(overview.look(paths))
+    if serving.node == me:
+        run(["systemctl", "start", UNIT], timeout=2 * _BOX)
+    else:
+        write(paths.shared("request"), f"{me}\n", 0o600)
+        _wait_for_another(site, serving.node, _ANSWER + _BOX, paths)
+    return heir.node
+
+
+def hand_over(paths: Paths) -> None:
+    """What the unit does on the serving node: let go, wait until another node serves, stand by."""
+    site = load.load_file(paths.site)
+    me = os.uname().nodename
+    choose(overview.look(paths))
+    run(["systemctl", "stop", "keepalived.service"])
+    try:
+        other = _wait_for_another(site, me, _BOX, paths)
+        log.info("%s serves now", other.node)
+    finally:
+        # As a standby; or, when nobody has taken over, to serve again.
+        run(["systemctl", "start", "keepalived.service"])
+
+
+def choose(seen: Seen) -> tuple[Status, Status]:
+    """Who serves, and the first other node that is fit to. Raises Refused with what is wrong with each."""
+    serving = next((one for one in seen.values() if one is not None and one.serving), None)
+    if serving is None:
+        raise Refused("no node serves now, so there is nothing to switch over; see: nfsha status")
+    wrong = []
+    for name, one in seen.items():
+        fault = _fault(one, serving)
+        if one is not None and not fault:
+            return serving, one
+        if name != serving.node:
+            wrong.append(f"{name}: {fault}")
+    raise Refused(f"{serving.node} goes on serving, since no other node can: {'; '.join(wrong)}. See: nfsha status")
+
+
+def _fault(other: Status | None, serving: Status) -> str:
+    if other is None:
+        return "does not report (is it up, with the state volume mounted and nfsha-status.service running?)"
+    if other.serving:
+        return "serves"
+    if other.unfit:
+        return other.unfit
+    if other.vrrp != "BACKUP":
+        return f"keepalived is in state {other.vrrp or 'stopped'}, not BACKUP"
+    if other.timings != serving.timings:
+        return "has other timings; install the same revision of the site on both nodes"
+    return ""
+
+
+def _wait_for_another(site: Site, not_node: str, seconds: float, paths: Paths) -> Status:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for node in site.nodes:
+            now = status.load(node.name, paths) if node.name != not_node else None
+            if now is not None and now.serving:
+                return now
+        time.sleep(0.2)
+    raise CommandFailed(f"no other node serves after {seconds:g} s; see: nfsha status")

@@ -1,0 +1,121 @@
+"""Who may take over is decided by fresh reports; a refusal names what is wrong with each node."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nfsha_config.host import overview, status, switchover
+from nfsha_config.host.status import Status
+from nfsha_config.paths import Paths
+from nfsha_config.problems import CommandFailed, Refused
+
+from . import disks
+
+SITE = disks.site()
+SERVING = Status("nfs1", 7, True, "", "MASTER", 2, False, "timings")
+STANDBY = Status("nfs2", 9, False, "", "BACKUP", 0, False, "timings")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """The shared state of a cluster."""
+    made = Paths(tmp_path)
+    made.shared("").mkdir(parents=True)
+    return made
+
+
+@contextmanager
+def reporting(paths: Paths, *nodes: Status) -> Iterator[None]:
+    """These nodes report again and again."""
+    done = threading.Event()
+
+    def report() -> None:
+        beat = 0
+        while not done.wait(0.05):
+            beat += 1
+            for node in nodes:
+                status.save(replace(node, beat=node.beat + beat), paths)
+
+    thread = threading.Thread(target=report)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_fit_node_is_found() -> None:
+    assert switchover.choose({"nfs1": SERVING, "nfs2": STANDBY}) == (SERVING, STANDBY)
+    serving, standby = replace(STANDBY, serving=True), replace(SERVING, serving=False, vrrp="BACKUP")
+    assert switchover.choose({"nfs1": standby, "nfs2": serving}) == (serving, standby)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"unfit": "/srv/nfs4/data is not mounted"}, "nfs2: /srv/nfs4/data is not mounted"),
+        ({"vrrp": "FAULT"}, "nfs2: keepalived is in state FAULT, not BACKUP"),
+        ({"vrrp": ""}, "nfs2: keepalived is in state stopped, not BACKUP"),
+        ({"timings": "others"}, "nfs2: has other timings"),
+    ],
+)
+def test_an_unfit_node_is_refused(change: dict[str, str], why: str) -> None:
+    with pytest.raises(Refused) as error:
+        switchover.choose({"nfs1": SERVING, "nfs2": replace(STANDBY, **change)})  # type: ignore[arg-type]
+    assert why in str(error.value) and "nfs1 goes on serving" in str(error.value)
+
+
+def test_without_reports_nothing_is_done() -> None:
+    with pytest.raises(Refused, match="nfs2: does not report"):
+        switchover.choose({"nfs1": SERVING, "nfs2": None})
+    with pytest.raises(Refused, match="no node serves now"):
+        switchover.choose({"nfs1": None, "nfs2": STANDBY})
+
+
+def test_only_a_new_report_counts(paths: Paths) -> None:
+    status.save(STANDBY, paths)
+    assert status.live("nfs2", paths, 0.5) is None
+    with reporting(paths, STANDBY):
+        found = status.live("nfs2", paths, 10)
+    assert found is not None and found.beat > STANDBY.beat
+
+
+def test_another_that_serves_is_waited_for(paths: Paths) -> None:
+    status.save(STANDBY, paths)
+    with pytest.raises(CommandFailed, match=r"no other node serves after 0\.3 s"):
+        switchover._wait_for_another(SITE, "nfs1", 0.3, paths)
+    threading.Timer(0.2, lambda: status.save(replace(STANDBY, serving=True), paths)).start()
+    start = time.monotonic()
+    assert switchover._wait_for_another(SITE, "nfs1", 5, paths).node == "nfs2"
+    assert time.monotonic() - start < 3
+
+
+def test_a_report_is_read_back_and_a_damaged_one_is_none(paths: Paths) -> None:
+    status.save(SERVING, paths)
+    assert status.load("nfs1", paths) == SERVING
+    status.place("nfs1", paths).write_text("{")
+    assert status.load("nfs1", paths) is None and status.load("nfs2", paths) is None
+
+
+def test_the_overview_in_words() -> None:
+    seen = {"nfs1": SERVING, "nfs2": STANDBY}
+    assert overview.as_text(seen) == "nfs1  serves, 2 clients\nnfs2  stands by"
+    assert overview.served(seen)
+    broken = {"nfs1": replace(SERVING, grace=True, clients=1), "nfs2": replace(STANDBY, vrrp="MASTER", timings="others")}
+    assert overview.as_text(broken).splitlines() == [
+        "nfs1  serves, in its grace period, 1 client",
+        "nfs2  does not serve, VRRP state MASTER",
+        "the nodes have different timings: install the same revision of the site on all",
+        "more than one node claims the virtual address: the network between the nodes is broken",
+    ]
+    gone = {"nfs1": None, "nfs2": replace(STANDBY, unfit="in maintenance")}
+    assert overview.as_text(gone) == "nfs1  no report: is it up?\nnfs2  can't serve: in maintenance"
+    assert not overview.served(gone)
