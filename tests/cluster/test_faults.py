@@ -1,0 +1,51 @@
+"""A part of the serving node dies: it is mended there, or the other node serves; the service is back in seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.load import Load
+
+PARTS = {
+    "nfsdcld": "pkill -KILL -x nfsdcld",
+    "rpc.mountd": "pkill -KILL -x rpc.mountd",
+    "rpc.idmapd": "pkill -KILL -x rpc.idmapd",
+    "the threads of nfsd": "rpc.nfsd 0",
+    "the holder of the lock": "systemctl kill --kill-who=main --signal=KILL nfsha-active",
+    "the gate": "nft flush ruleset",
+    "keepalived": "pkill -KILL -o -x keepalived",
+}
+_WHOLE = " && ".join(
+    [
+        "systemctl is-active keepalived nfsha-active nfs-server nfs-mountd nfs-idmapd nfsdcld nfsha-open",
+        "pgrep -x nfsdcld && pgrep -x rpc.mountd && pgrep -x rpc.idmapd && nft list table inet nfsha",
+        "grep -vx 0 /proc/fs/nfsd/threads",
+    ]
+)
+
+
+def test_a_part_of_the_server_is_killed(cluster: Cluster, load: Load) -> None:
+    with cluster.one_server_at_most():
+        for name, kill in PARTS.items():
+            active = cluster.serving()
+            active.succeed(kill)
+            load.wait_until_writes()
+            cluster.serving().wait_until_succeeds(_WHOLE), name
+            cluster.settle()
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+@pytest.mark.parametrize("command", ["apt-get install --reinstall --yes nfs-kernel-server", "systemctl start nfs-server"])
+def test_the_server_is_started_on_the_standby(command: str, cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    standby = cluster.other(active)
+    with cluster.one_server_at_most():
+        standby.succeed(f"DEBIAN_FRONTEND=noninteractive {command}", 300)
+        standby.fail("systemctl is-active nfs-server nfsdcld")
+        assert not cluster.runs_nfsd(standby)
+        load.wait_until_writes()
+        assert cluster.settle() is active
+    cluster.assert_healthy()
+    load.stop_and_check()

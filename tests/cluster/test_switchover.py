@@ -1,0 +1,60 @@
+"""An admin moves the service: the other node is looked at first, clients wait a moment and lose nothing."""
+
+from __future__ import annotations
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.load import Load
+
+
+def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
+    first = cluster.serving()
+    second = cluster.other(first)
+    with cluster.one_server_at_most():
+        # At once: what the workload has just made must be found by the next node, too.
+        assert f"{second.name} serves now" in first.succeed("nfsha switchover")
+        load.wait_until_writes()
+        assert cluster.settle() is second
+        # Asked of the node that does not serve.
+        assert f"{first.name} serves now" in first.succeed("nfsha switchover")
+        load.wait_until_writes()
+        assert cluster.settle() is first
+    told = second.succeed("nfsha history")
+    assert f"{second.name} took over from {first.name}: lock " in told
+    assert f"{first.name} took over from {second.name}: lock " in told
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
+    """Sockets that the first node kept would answer the clients when they come back to it."""
+    first = cluster.serving()
+    second = cluster.other(first)
+    with cluster.one_server_at_most():
+        for active in (first, second):
+            active.succeed("systemctl restart keepalived")
+            assert cluster.serving() is cluster.other(active)
+        load.wait_until_writes()
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_a_node_in_maintenance_neither_serves_nor_takes_over(cluster: Cluster, load: Load) -> None:
+    first = cluster.serving()
+    second = cluster.other(first)
+    with cluster.one_server_at_most():
+        first.succeed("nfsha maintenance on")
+        load.wait_until_writes()
+        assert cluster.serving() is second
+        first.wait_until_succeeds("grep -x FAULT /run/nfsha/vrrp")
+        refused = second.run("nfsha switchover")
+        assert refused.status == 1
+        assert f"{second.name} goes on serving" in refused.err
+        assert f"{first.name}: in maintenance" in refused.err
+        shown = second.succeed("nfsha status")
+        assert f"{second.name}  serves, 1 client" in shown
+        assert f"{first.name}  can't serve: in maintenance" in shown
+        first.succeed("nfsha maintenance off")
+        assert cluster.settle() is second
+        second.wait_until_succeeds(f"nfsha status | grep -x '{first.name}  stands by'")
+    cluster.assert_healthy()
+    load.stop_and_check()
