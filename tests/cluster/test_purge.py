@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.install import PACKAGES
 from nfsha_lab.lab import parallel
@@ -12,24 +10,13 @@ from nfsha_lab.machine import Machine
 
 _DATA_NEEDLE = "nfsha-data"
 
-pytestmark = pytest.mark.unproven
-
 
 def test_purge_leaves_the_machines_and_the_data(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
     cluster.client.succeed("echo kept >/data/work/kept 2>/dev/null || true; sync")
     foreign = parallel(_foreign_files, cluster.lab.all)
-    order = [cluster.client, *cluster.nodes, cluster.target]
-    for machine in order:
-        package = PACKAGES[machine.name]
-        machine.succeed(f"DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet {package} >/root/remove.log 2>&1", 600)
-        machine.succeed(f"DEBIAN_FRONTEND=noninteractive apt-get purge --yes --quiet {package} >/root/purge.log 2>&1", 600)
-        machine.fail("test -e /etc/nfsha || test -e /var/lib/nfsha || test -e /etc/keepalived/keepalived.conf")
-        # The source is the admin's.
-        machine.fail("find /etc /usr/lib/systemd -name '*nfsha*' -not -path '/etc/apt/*' | grep .")
-        machine.fail("grep -e keepalived -e ocfs2 /var/lib/ucf/hashfile /var/lib/ucf/registry")
-        machine.fail("debconf-show --listowners | grep nfsha")
-        assert machine.failed_units() == []
+    for together in ([cluster.client], cluster.nodes, [cluster.target]):
+        parallel(_purge, together)
     assert parallel(_foreign_files, cluster.lab.all) == foreign
     for node in cluster.nodes:
         node.fail("grep ocfs2 /proc/self/mounts")
@@ -37,6 +24,19 @@ def test_purge_leaves_the_machines_and_the_data(cluster: Cluster, load: Load) ->
         node.fail("iscsiadm -m session")
     names = cluster.target.succeed("lsblk --noheadings --output PARTLABEL,FSTYPE,LABEL /dev/disk/by-id/virtio-nfsha-lun")
     assert _DATA_NEEDLE in names and "ocfs2" in names, names
+
+
+def _purge(machine: Machine) -> None:
+    package = PACKAGES[machine.name]
+    for verb in ("remove", "purge"):
+        machine.succeed(f"DEBIAN_FRONTEND=noninteractive apt-get {verb} --yes --quiet {package} >/root/{verb}.log 2>&1", 600)
+    machine.fail("test -e /etc/nfsha || test -e /var/lib/nfsha || test -e /etc/keepalived/keepalived.conf")
+    # The source is the admin's.
+    machine.fail("find /etc /usr/lib/systemd -name '*nfsha*' -not -path '/etc/apt/*' | grep .")
+    machine.fail("grep -e keepalived -e ocfs2 /var/lib/ucf/hashfile /var/lib/ucf/registry")
+    machine.fail("debconf-show --listowners | grep nfsha")
+    machine.fail("nft list table inet nfsha")
+    assert machine.failed_units() == []
 
 
 def _foreign_files(machine: Machine) -> str:
