@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
+
+pytestmark = pytest.mark.long
 
 
 def test_the_serving_node_is_cut_off_from_everything(cluster: Cluster, load: Load) -> None:

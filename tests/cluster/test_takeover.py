@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nfsha_config.site import load as site_load
+from nfsha_lab.capture import capture
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 
@@ -12,10 +13,12 @@ SITE = site_load.load_file(site_load.LAB)
 def test_keepalived_is_stopped_on_the_serving_node(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     with cluster.one_server_at_most():
-        active.succeed("systemctl stop keepalived")
-        active.wait_until_fails("systemctl is-active nfs-server nfsdcld nfsha-active")
-        assert cluster.serving() is cluster.other(active)
-        load.wait_until_writes()
+        with capture(cluster.client) as seen:
+            active.succeed("systemctl stop keepalived")
+            active.wait_until_fails("systemctl is-active nfs-server nfsdcld nfsha-active")
+            assert cluster.serving() is cluster.other(active)
+            load.wait_until_writes()
+        assert any(wait < 1 for wait in seen.reconnects()), f"the client was not called back:\n{seen.text}"
         active.succeed("systemctl start keepalived")
         assert cluster.settle() is cluster.other(active), "fail-back is manual: the address must stay"
     cluster.assert_healthy()
