@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from nfsha_config.host import connections, history
+from nfsha_config.host.connections import Connection
 from nfsha_config.host.grace import grace_limit, grace_over
 from nfsha_config.host.history import Takeover
 from nfsha_config.host.tickle import tickle
@@ -25,9 +26,9 @@ log = logging.getLogger(__name__)
 
 # Seconds between two looks whether the gate is open; the time a client may lose by it.
 _LOOK = 0.1
-# Seconds after the opening at which clients are told. More than once, since a packet may be lost, and a client answers
+# Seconds after the opening at which clients are called. More than once, since a packet may be lost, and a client answers
 # one such ACK in half a second only (net.ipv4.tcp_invalid_ratelimit, ip-sysctl.rst).
-_TELL = (0.0, 0.7, 2.0, 5.0)
+_CALLS = (0.0, 0.7, 2.0, 5.0)
 # Seconds between two lists. A client that connected since is not called back, and comes by its own retransmission.
 _LIST = 2.0
 # The steps of a takeover that are units, by the name a person knows them by.
@@ -37,6 +38,10 @@ _STEPS = {"nfsdcld": "nfsdcld.service", "nfsd": "nfs-server.service", "gate": "n
 def main(paths: Paths) -> None:
     """Serve the clients of each time that the gate is open, until stopped."""
     virtual = load.load_file(paths.site).network.virtual_address.ip
+    opened = _opened(paths)
+    if opened is not None:
+        # A takeover of before this program's start is in the history, or nobody saw its steps.
+        _serve(virtual, opened, paths, told=True)
     while True:
         opened = _opened(paths)
         if opened is not None:
@@ -56,30 +61,33 @@ def _moment(path: Path) -> float | None:
         return None
 
 
-def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths) -> None:
-    """From the opening of the gate to its closing."""
-    listed = connections.saved(paths.shared("connections"))
-    tell = list(_TELL)
-    told = False
-    last = listed
-    look = time.monotonic()
-    start = look
+def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths, *, told: bool = False) -> None:
+    """From the opening of the gate to its closing; told says whether the history has this takeover already."""
+    listed = before = connections.saved(paths.shared("connections"))
+    start = time.monotonic()
+    calls = [start + seconds for seconds in _CALLS]
+    look = calls[-1]
     while _opened(paths) == opened:
         now = time.monotonic()
-        if tell and now - start >= tell[0]:
-            del tell[0]
-            tickle(virtual, set(listed) - set(connections.established(virtual, paths)))
+        if calls and now >= calls[0]:
+            del calls[0]
+            tickle(virtual, set(before) - set(connections.established(virtual, paths)))
         if not told and (grace_over(paths) or now - start > grace_limit(paths)):
             told = True
-            _tell(takeover(opened, len(listed), paths), paths)
-        if now >= look and not tell:
+            _tell(takeover(opened, len(before), paths), paths)
+        if now >= look:
             look = now + _LIST
-            present = connections.established(virtual, paths)
-            # An old list does no harm: who is not there any more is called in vain.
-            if present and present != last:
-                connections.save(present, paths.shared("connections"))
-                last = present
+            listed = _list(virtual, listed, paths)
         time.sleep(_LOOK)
+
+
+def _list(virtual: ipaddress.IPv4Address, listed: list[Connection], paths: Paths) -> list[Connection]:
+    """Bring the list up to date. An old one does no harm: who is not there any more is called in vain."""
+    present = connections.established(virtual, paths)
+    if not present or present == listed:
+        return listed
+    connections.save(present, paths.shared("connections"))
+    return present
 
 
 def takeover(opened: float, clients: int, paths: Paths) -> Takeover:

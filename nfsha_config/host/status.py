@@ -12,13 +12,12 @@ from nfsha_config.host import connections
 from nfsha_config.host.grace import grace_over
 from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
-from nfsha_config.run import run
 from nfsha_config.site.model import Site
 
 INTERVAL = 5.0
 """Seconds between two reports of a node."""
 
-_CHECK = "/usr/libexec/nfsha/check"
+_KEEPALIVED = "keepalived"
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,13 @@ class Status:
 
 
 def here(site: Site, beat: int, paths: Paths) -> Status:
-    """This node's report. It runs what keepalived runs to judge the node, so the two never disagree."""
-    checked = run([_CHECK], check=False)
+    """This node's report. It repeats what keepalived was told of the node, so the two never disagree."""
     serving = paths.now("open").exists()
     return Status(
         node=os.uname().nodename,
         beat=beat,
         serving=serving,
-        unfit="" if checked.returncode == 0 else (checked.stdout + checked.stderr).strip() or "its check failed",
+        unfit=(read(paths.now("unfit")) or "").strip(),
         vrrp=_vrrp(paths),
         clients=len(connections.established(site.network.virtual_address.ip, paths)),
         grace=serving and not grace_over(paths),
@@ -67,7 +65,8 @@ def here(site: Site, beat: int, paths: Paths) -> Status:
 
 def _vrrp(paths: Paths) -> str:
     """keepalived's last word, as notify noted it; none while keepalived is not there to take it back."""
-    alive = run(["systemctl", "is-active", "--quiet", "keepalived.service"], check=False).returncode == 0
+    pid = (read(paths.at(f"/run/{_KEEPALIVED}.pid")) or "none").strip()
+    alive = (read(paths.at(f"/proc/{pid}/comm")) or "").strip() == _KEEPALIVED
     return (read(paths.now("vrrp")) or "").strip() if alive else ""
 
 

@@ -119,3 +119,17 @@ def test_the_overview_in_words() -> None:
     gone = {"nfs1": None, "nfs2": replace(STANDBY, unfit="in maintenance")}
     assert overview.as_text(gone) == "nfs1  no report: is it up?\nnfs2  can't serve: in maintenance"
     assert not overview.served(gone)
+
+
+def test_a_node_says_what_its_check_and_keepalived_said(paths: Paths) -> None:
+    for place, text in (("/run/nfsha/unfit", "in maintenance\n"), ("/run/nfsha/vrrp", "FAULT\n"), ("/run/keepalived.pid", "7\n")):
+        paths.at(place).parent.mkdir(parents=True, exist_ok=True)
+        paths.at(place).write_text(text)
+    said = status.here(SITE, 1, paths)
+    assert (said.unfit, said.vrrp, said.serving) == ("in maintenance", "", False)
+    paths.at("/proc/7").mkdir(parents=True)
+    paths.at("/proc/7/comm").write_text("keepalived\n")
+    paths.at("/run/nfsha/unfit").write_text("")
+    paths.now("open").touch()
+    said = status.here(SITE, 1, paths)
+    assert (said.unfit, said.vrrp, said.serving, said.grace) == ("", "FAULT", True, True)
