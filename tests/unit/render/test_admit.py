@@ -1,0 +1,72 @@
+"""The gate opens for the server that clients shall meet, and for no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden.sites import SITES, rendered
+
+from .machine import on_machine
+
+# A server as it should be, in the place of the kernel's.
+_SERVER = """
+ip link set lo up
+mkdir -p /run/nfsha
+mount -t tmpfs tmpfs /proc/fs
+mkdir /proc/fs/nfsd
+echo 8 >/proc/fs/nfsd/threads
+echo {lease} >/proc/fs/nfsd/nfsv4leasetime
+echo {grace} >/proc/fs/nfsd/nfsv4gracetime
+printf '%s\\tclient(rw)\\n' {exports} >/var/lib/nfs/etab
+tracking='NFSD: Using legacy client tracking operations.
+[    9.1] NFSD: Using nfsdcld client tracking operations.'
+"""
+_ADMIT = """
+printf '#!/bin/sh\\necho "%s"\\n' "$tracking" >/usr/bin/dmesg
+/usr/libexec/nfsha/admit
+[ -e /run/nfsha/open ] && echo open
+"""
+_CLOSED = "nfsha: the gate stays closed: "
+
+
+def _admit(name: str, change: str) -> list[str]:
+    """What admit says on the first node of a site whose server was changed like that."""
+    site = SITES[name]
+    exports = " ".join(["/srv/nfs4", *(export.path for export in site.exports)])
+    server = _SERVER.format(lease=site.timings.nfs_lease, grace=site.timings.nfs_grace, exports=exports)
+    shown = on_machine(rendered(name, site.nodes[0].name), f"{server}\n{change}\n{_ADMIT}", check=False)
+    return shown.splitlines()[:-1]
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_a_server_as_it_should_be(name: str) -> None:
+    assert _admit(name, "") == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("echo 0 >/proc/fs/nfsd/threads", "no nfsd runs"),
+        ("tracking='[9] NFSD: Using legacy client tracking operations.'", "knfsd does not use nfsdcld"),
+        ("tracking='[9] NFSD: Using old nfsdcld client tracking operations.'", "knfsd does not use nfsdcld"),
+        ("tracking=nothing", "knfsd does not use nfsdcld"),
+        ("echo 90 >/proc/fs/nfsd/nfsv4leasetime", "the lease-time is 90 s, not 15 s"),
+        ("echo 15 >/proc/fs/nfsd/nfsv4gracetime", "the grace-time is 15 s, not 90 s"),
+        ("printf '/srv/nfs4\\tclient(ro)\\n' >/var/lib/nfs/etab", "/srv/nfs4/data is not exported"),
+        (": >/var/lib/nfs/etab", "/srv/nfs4 is not exported"),
+    ],
+)
+def test_another_server(change: str, said: str) -> None:
+    assert _admit("lab", change) == [f"{_CLOSED}{said}"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("", "/var/lib/nfs is not mounted"),
+        ("mkdir -p /var/lib/nfsha; : >/var/lib/nfsha/maintenance", "in maintenance, until: nfsha maintenance off"),
+    ],
+)
+def test_an_unfit_node_says_why_and_its_report_repeats_it(change: str, said: str) -> None:
+    script = f"mkdir -p /run/nfsha\n{change}\n/usr/libexec/nfsha/check || cat /run/nfsha/unfit"
+    assert on_machine(rendered("lab", "nfs1"), script) == f"{said}\n{said}\n"
