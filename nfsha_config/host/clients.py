@@ -10,7 +10,6 @@ import ipaddress
 import logging
 import os
 import time
-from pathlib import Path
 
 from nfsha_config.host import connections, history
 from nfsha_config.host.connections import Connection
@@ -31,8 +30,13 @@ _LOOK = 0.1
 _CALLS = (0.0, 0.7, 2.0, 5.0)
 # Seconds between two lists. A client that connected since is not called back, and comes by its own retransmission.
 _LIST = 2.0
-# The steps of a takeover that are units, by the name a person knows them by.
-_STEPS = {"nfsdcld": "nfsdcld.service", "nfsd": "nfs-server.service", "gate": "nfsha-open.service"}
+# The steps of a takeover, by the name a person knows them by, and the unit that does each.
+_UNITS = {
+    "lock": "nfsha-active.service", "nfsdcld": "nfsdcld.service", "nfsd": "nfs-server.service",
+    "gate": "nfsha-open.service",
+}  # fmt: skip
+# Seconds from the lock to the open gate; the check gives a node up that takes longer.
+_ALLOWANCE = 60.0
 
 
 def main(paths: Paths) -> None:
@@ -51,12 +55,8 @@ def main(paths: Paths) -> None:
 
 def _opened(paths: Paths) -> float | None:
     """When the gate was opened, in seconds since the epoch; None while it is closed."""
-    return _moment(paths.now("open"))
-
-
-def _moment(path: Path) -> float | None:
     try:
-        return path.stat().st_mtime
+        return paths.now("open").stat().st_mtime
     except FileNotFoundError:
         return None
 
@@ -91,26 +91,25 @@ def _list(virtual: ipaddress.IPv4Address, listed: list[Connection], paths: Paths
 
 
 def takeover(opened: float, clients: int, paths: Paths) -> Takeover:
-    """What this node's takeover was like, by the times that its steps left behind."""
-    wanted, held = _moment(paths.now("master")), _moment(paths.now("held"))
-    steps = {"lock": max(0.0, held - wanted)} if wanted is not None and held is not None else {}
+    """What this node's takeover was like, by what its steps left behind."""
     previous = (read(paths.now("previous")) or "").strip()
     grace = max(0.0, time.time() - opened) if grace_over(paths) else None
-    return Takeover(opened, os.uname().nodename, previous, clients, grace, {**steps, **_unit_times()})
+    return Takeover(opened, os.uname().nodename, previous, clients, grace, _steps())
 
 
-def _unit_times() -> dict[str, float]:
-    """Seconds that each unit took to start (systemd.unit(5); org.freedesktop.systemd1(5), the timestamps)."""
+def _steps() -> dict[str, float]:
+    """Seconds that each unit took to start (org.freedesktop.systemd1(5), the timestamps), if it started for this."""
     began, ended = "InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
-    words = ["systemctl", "show", f"--property={began},{ended}", *_STEPS.values()]
+    words = ["systemctl", "show", f"--property={began},{ended}", *_UNITS.values()]
     blocks = run(words, check=False).stdout.strip().split("\n\n")
-    times = {}
-    for name, block in zip(_STEPS, blocks, strict=False):
-        values = dict(line.partition("=")[::2] for line in block.splitlines())
-        microseconds = int(values.get(ended) or 0) - int(values.get(began) or 0)
-        if microseconds >= 0:
-            times[name] = microseconds / 1e6
-    return times
+    values = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in blocks]
+    times = [(int(one.get(began) or 0) / 1e6, int(one.get(ended) or 0) / 1e6) for one in values]
+    last = max((end for _, end in times), default=0.0)
+    return {
+        name: round(end - start, 3)
+        for name, (start, end) in zip(_UNITS, times, strict=False)
+        if start <= end and end > 0 and last - end < _ALLOWANCE
+    }
 
 
 def _tell(takeover: Takeover, paths: Paths) -> None:

@@ -28,7 +28,8 @@ class Takeover:
     steps: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        whom = f"took over from {self.previous}" if self.previous not in ("", self.node) else "began to serve"
+        again = "serves again" if self.previous == self.node else "began to serve"
+        whom = f"took over from {self.previous}" if self.previous not in ("", self.node) else again
         steps = [f"{name} {seconds:.1f} s" for name, seconds in self.steps.items()]
         grace = "grace not over yet" if self.grace is None else f"grace {self.grace:.1f} s"
         clients = "1 client" if self.clients == 1 else f"{self.clients} clients"

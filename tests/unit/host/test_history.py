@@ -22,7 +22,7 @@ STEPS = {"lock": 3.41, "nfsdcld": 0.1, "nfsd": 0.42, "gate": 0.03}
             "nfs2 took over from nfs1: lock 3.4 s, nfsdcld 0.1 s, nfsd 0.4 s, gate 0.0 s, grace 2.2 s; 3 clients called back",
         ),
         (Takeover(0, "nfs1", "", 0, 0.0, {}), "nfs1 began to serve: grace 0.0 s; 0 clients called back"),
-        (Takeover(0, "nfs1", "nfs1", 1, None, {}), "nfs1 began to serve: grace not over yet; 1 client called back"),
+        (Takeover(0, "nfs1", "nfs1", 1, None, {}), "nfs1 serves again: grace not over yet; 1 client called back"),
     ],
 )
 def test_a_takeover_in_a_line(entry: Takeover, told: str) -> None:
@@ -40,26 +40,30 @@ def test_entries_are_kept_in_order_and_a_damaged_one_is_passed_over(tmp_path: Pa
     assert history.entries(path) == kept
 
 
-def test_the_steps_are_taken_from_what_they_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = Paths(tmp_path)
-    paths.now("").mkdir(parents=True)
-    for name, moment in (("master", 1000.0), ("held", 1003.5)):
-        paths.now(name).touch()
-        os.utime(paths.now(name), (moment, moment))
-    paths.now("previous").write_text("nfs1\n")
-    monkeypatch.setattr(clients, "_unit_times", lambda: {"nfsd": 0.25})
-    found = clients.takeover(1005.0, 2, paths)
-    assert found == Takeover(1005.0, os.uname().nodename, "nfs1", 2, None, {"lock": 3.5, "nfsd": 0.25})
-
-
-def test_the_times_of_units_are_those_of_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+def _show(monkeypatch: pytest.MonkeyPatch, *moments: tuple[float, float]) -> None:
+    """Let systemctl tell these starts and ends, in seconds, of lock, nfsdcld, nfsd and gate."""
     shown = "\n\n".join(
-        f"InactiveExitTimestampMonotonic={start}\nActiveEnterTimestampMonotonic={end}"
-        for start, end in ((1_000_000, 1_250_000), (2_000_000, 2_000_000), (0, 0))
+        f"InactiveExitTimestampMonotonic={start * 1e6:.0f}\nActiveEnterTimestampMonotonic={end * 1e6:.0f}"
+        for start, end in moments
     )
 
     class Done:
         stdout = shown + "\n"
 
     monkeypatch.setattr(clients, "run", lambda *_, **__: Done)
-    assert clients._unit_times() == {"nfsdcld": 0.25, "nfsd": 0.0, "gate": 0.0}
+
+
+def test_the_steps_are_the_units_that_started_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Paths(tmp_path)
+    paths.now("").mkdir(parents=True)
+    paths.now("previous").write_text("nfs1\n")
+    _show(monkeypatch, (1000, 1060.5), (1060.5, 1060.75), (1061, 1061.5), (1062, 1062))
+    steps = {"lock": 60.5, "nfsdcld": 0.25, "nfsd": 0.5, "gate": 0.0}
+    assert clients.takeover(1005.0, 2, paths) == Takeover(1005.0, os.uname().nodename, "nfs1", 2, None, steps)
+
+
+def test_a_unit_that_ran_on_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    _show(monkeypatch, (100, 130), (900, 901), (901, 902), (902, 903))
+    assert clients._steps() == {"nfsdcld": 1.0, "nfsd": 1.0, "gate": 1.0}
+    _show(monkeypatch, (0, 0), (0, 0), (901, 902), (0, 0))
+    assert clients._steps() == {"nfsd": 1.0}
