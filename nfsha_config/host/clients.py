@@ -71,7 +71,7 @@ def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths, *, told:
         now = time.monotonic()
         if calls and now >= calls[0]:
             del calls[0]
-            tickle(virtual, set(before) - set(connections.established(virtual, paths)))
+            _call(virtual, before, paths)
         if not told and (grace_over(paths) or now - start > grace_limit(paths)):
             told = True
             _tell(takeover(opened, len(before), paths), paths)
@@ -79,6 +79,15 @@ def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths, *, told:
             look = now + _LIST
             listed = _list(virtual, listed, paths)
         time.sleep(_LOOK)
+
+
+def _call(virtual: ipaddress.IPv4Address, before: list[Connection], paths: Paths) -> None:
+    """Call those back who are not here yet."""
+    try:
+        tickle(virtual, set(before) - set(connections.established(virtual, paths)))
+    except OSError as error:
+        # keepalived has taken the address away again.
+        log.warning("%s: clients can't be called back: %s", virtual, error.strerror)
 
 
 def _list(virtual: ipaddress.IPv4Address, listed: list[Connection], paths: Paths) -> list[Connection]:

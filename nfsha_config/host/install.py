@@ -96,6 +96,10 @@ def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
         run(["systemctl", "try-restart", "o2cb.service"])
     if "/etc/keepalived/keepalived.conf" in changed and _active("keepalived.service"):
         run(["systemctl", "reload", "keepalived.service"])
+    if "/etc/nfsha/gate.nft" in changed and _active("nfsha-gate.service"):
+        run(["systemctl", "reload", "nfsha-gate.service"])
+    if str(paths.site) in changed:
+        run(["systemctl", "try-restart", "nfsha-clients.service", "nfsha-status.service"], check=False)
     if "/etc/exports.d/nfsha.exports" in changed and _active("nfs-server.service"):
         run(["exportfs", "-r"])
 

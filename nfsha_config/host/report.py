@@ -21,9 +21,14 @@ _LOOK = 0.5
 def main(paths: Paths) -> None:
     """Report each few seconds, and at once when this node begins or ends to serve, until stopped."""
     site = load.load_file(paths.site)
+    serving = False
     for beat in count(int(time.time())):
         now = status.here(site, beat, paths)
         status.save(now, paths)
+        if now.serving and not serving:
+            # It was meant for the node that served before.
+            remove(paths.shared("request"))
+        serving = now.serving
         until = time.monotonic() + status.INTERVAL
         while time.monotonic() < until and paths.now("open").exists() == now.serving:
             if now.serving:

@@ -9,7 +9,7 @@ import time
 from nfsha_config.host import overview, status
 from nfsha_config.host.overview import Seen
 from nfsha_config.host.status import Status
-from nfsha_config.host.write import write
+from nfsha_config.host.write import remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.run import run
@@ -37,7 +37,11 @@ def request(paths: Paths) -> str:
         run(["systemctl", "start", UNIT], timeout=2 * _BOX)
     else:
         write(paths.shared("request"), f"{me}\n", 0o600)
-        _wait_for_another(site, serving.node, _ANSWER + _BOX, paths)
+        try:
+            _wait_for_another(site, serving.node, _ANSWER + _BOX, paths)
+        finally:
+            # Nobody may find it later and do what is not wanted any more.
+            remove(paths.shared("request"))
     return heir.node
 
 
