@@ -34,16 +34,3 @@ def test_a_part_of_the_server_is_killed(cluster: Cluster, load: Load) -> None:
             cluster.settle()
     cluster.assert_healthy()
     load.stop_and_check()
-
-
-def test_the_server_is_installed_anew_on_the_standby(cluster: Cluster, load: Load) -> None:
-    active = cluster.serving()
-    standby = cluster.other(active)
-    with cluster.one_server_at_most():
-        standby.succeed("DEBIAN_FRONTEND=noninteractive apt-get install --reinstall --yes nfs-kernel-server", 300)
-        standby.fail("systemctl is-active nfs-server nfsdcld")
-        assert not cluster.runs_nfsd(standby)
-        load.wait_until_writes()
-        assert cluster.settle() is active
-    cluster.assert_healthy()
-    load.stop_and_check()
