@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 
 from .record import encode
@@ -40,8 +41,11 @@ def work(worker: Worker) -> None:
     path = worker.path(NAME)
     descriptor: int | None = worker.require(_open(worker, os.O_CREAT | os.O_EXCL), f"cannot create {path}")
     seq = 0
+    # The prober may have been quicker, for a moment, when nobody has held the lock yet.
+    take = wait_lock
     while descriptor is not None and not worker.stopping:
-        if _hold(worker, descriptor).ok:
+        if _hold(worker, descriptor, take).ok:
+            take = try_lock
             seq = _use(worker, descriptor, seq)
         if not worker.stopping:
             descriptor = _reopen(worker, descriptor)
@@ -68,8 +72,8 @@ def _reopen(worker: Worker, old: int) -> int | None:
     return None
 
 
-def _hold(worker: Worker, descriptor: int) -> Outcome[None]:
-    held = worker.perform("hold", partial(try_lock, descriptor, HELD_BYTE))
+def _hold(worker: Worker, descriptor: int, take: Callable[[int, int], None]) -> Outcome[None]:
+    held = worker.perform("hold", partial(take, descriptor, HELD_BYTE))
     worker.rest(held)
     return held
 
