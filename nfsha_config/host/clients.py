@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 # Seconds between two looks whether the gate is open; the time a client may lose by it.
 _LOOK = 0.1
-# Seconds after the opening at which clients are called. More than once, since a packet may be lost, and a client answers
-# one such ACK in half a second only (net.ipv4.tcp_invalid_ratelimit, ip-sysctl.rst).
+# Seconds after the opening at which clients are called; more than once, since a packet may be lost, and a client
+# answers one such ACK in half a second only (net.ipv4.tcp_invalid_ratelimit, ip-sysctl.rst).
 _CALLS = (0.0, 0.7, 2.0, 5.0)
 # Seconds between two lists. A client that connected since is not called back, and comes by its own retransmission.
 _LIST = 2.0

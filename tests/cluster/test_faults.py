@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.log import step
@@ -24,6 +26,7 @@ _WHOLE = " && ".join(
 )
 
 
+@pytest.mark.long
 def test_a_part_of_the_server_is_killed(cluster: Cluster, load: Load) -> None:
     with cluster.one_server_at_most():
         for name, kill in PARTS.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 
@@ -25,6 +27,7 @@ def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     """Sockets that the first node kept would answer the clients when they come back to it."""
     first = cluster.serving()
@@ -38,6 +41,7 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_a_node_in_maintenance_neither_serves_nor_takes_over(cluster: Cluster, load: Load) -> None:
     first = cluster.serving()
     second = cluster.other(first)
