@@ -7,6 +7,8 @@ import pytest
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 
+pytestmark = pytest.mark.long
+
 
 def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
     first = cluster.serving()
@@ -27,7 +29,6 @@ def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
-@pytest.mark.long
 def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     """Sockets that the first node kept would answer the clients when they come back to it."""
     first = cluster.serving()
@@ -41,7 +42,6 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
-@pytest.mark.long
 def test_a_node_in_maintenance_neither_serves_nor_takes_over(cluster: Cluster, load: Load) -> None:
     first = cluster.serving()
     second = cluster.other(first)

@@ -11,7 +11,7 @@ SITE = site_load.load_file(site_load.LAB)
 _REINSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --reinstall --yes nfs-kernel-server"
 
 
-def test_keepalived_is_stopped_on_the_serving_node(cluster: Cluster, load: Load) -> None:
+def test_keepalived_is_stopped_on_the_serving_node_and_the_service_called_back(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     with cluster.one_server_at_most():
         with capture(cluster.client) as seen:
@@ -22,6 +22,10 @@ def test_keepalived_is_stopped_on_the_serving_node(cluster: Cluster, load: Load)
         assert any(wait < 1 for wait in seen.reconnects()), f"the client was not called back:\n{seen.text}"
         active.succeed("systemctl start keepalived")
         assert cluster.settle() is cluster.other(active), "fail-back is manual: the address must stay"
+        # And back on command, asked of the node that does not serve.
+        assert f"{active.name} serves now" in active.succeed("nfsha switchover")
+        load.wait_until_writes()
+        assert cluster.settle() is active
     cluster.assert_healthy()
     load.stop_and_check()
 
