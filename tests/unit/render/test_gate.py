@@ -26,7 +26,7 @@ while True:
 END
 cat >/run/client <<'END'
 import socket, time
-connection = socket.create_connection(("{VIRTUAL}", 2049), 20)
+connection = socket.create_connection(("{VIRTUAL}", 2049), 10)
 connection.send(b"a")
 print("answered", connection.recv(1), flush=True)
 time.sleep(2)
@@ -35,7 +35,7 @@ start = time.monotonic()
 try:
     print("answered", connection.recv(1), flush=True)
 except OSError as error:
-    print(type(error).__name__, "late" if time.monotonic() - start > 15 else "soon", flush=True)
+    print(type(error).__name__, "late" if time.monotonic() - start > 8 else "soon", flush=True)
 END
 cat >/run/try <<'END'
 import socket, sys
