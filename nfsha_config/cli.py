@@ -198,13 +198,14 @@ def plan(package: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @files_errors
 def status(as_json: bool) -> None:
-    """Show what each node of this cluster says of itself; exit status 1 when no node serves."""
+    """Show what each node of this cluster says of itself; exit status 1 when not exactly one node serves."""
     from nfsha_config.host import overview
 
     seen = overview.look(Paths())
     click.echo(overview.as_json(seen) if as_json else overview.as_text(seen))
-    if not overview.served(seen):
-        raise NfshaError("no node serves")
+    serving = overview.serving(seen)
+    if len(serving) != 1:
+        raise NfshaError(f"more than one node serves: {', '.join(serving)}" if serving else "no node serves")
 
 
 @nfsha.command()
@@ -277,6 +278,24 @@ def journals() -> None:
 def clients() -> None:
     """Call the clients back after a takeover, and list them, until stopped."""
     from nfsha_config.host import clients as step
+
+    step.main(Paths())
+
+
+@host.command()
+@files_errors
+def fence() -> None:
+    """Watch the other node, and keep it from the disk when it is gone, until stopped."""
+    from nfsha_config.host import guard as step
+
+    step.main(Paths())
+
+
+@host.command()
+@files_errors
+def health() -> None:
+    """Judge whether this node can serve, until stopped."""
+    from nfsha_config.host import health as step
 
     step.main(Paths())
 

@@ -70,7 +70,7 @@ class Paths:
 
     @property
     def maintenance(self) -> Path:
-        """Is there while this node shall not serve; /usr/libexec/nfsha/check looks for it."""
+        """Is there while this node shall not serve; nfsha-health.service looks for it."""
         return self.at("/var/lib/nfsha/maintenance")
 
     @property

@@ -47,3 +47,11 @@ def run(
         said = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()
         raise CommandFailed(f"exit status {done.returncode}: {line}\n  " + "\n  ".join(said[-20:]))
     return done
+
+
+def start(argv: Sequence[str | Path]) -> subprocess.Popen[str]:
+    """Start argv without a shell and leave it to itself; what it says of its errors can be read from it."""
+    return subprocess.Popen(
+        [os.fspath(word) for word in argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, errors="replace", env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip

@@ -14,6 +14,7 @@ import time
 from nfsha_config.host import connections, history
 from nfsha_config.host.connections import Connection
 from nfsha_config.host.grace import grace_limit, grace_over
+from nfsha_config.host.health import READY
 from nfsha_config.host.history import Takeover
 from nfsha_config.host.tickle import tickle
 from nfsha_config.host.write import read
@@ -35,8 +36,8 @@ _UNITS = {
     "lock": "nfsha-active.service", "nfsdcld": "nfsdcld.service", "nfsd": "nfs-server.service",
     "gate": "nfsha-open.service",
 }  # fmt: skip
-# Seconds from the lock to the open gate; the check gives a node up that takes longer.
-_ALLOWANCE = 60.0
+# Seconds between the steps of one takeover, at the most.
+_ALLOWANCE = 2 * READY
 
 
 def main(paths: Paths) -> None:
@@ -103,7 +104,17 @@ def takeover(opened: float, clients: int, paths: Paths) -> Takeover:
     """What this node's takeover was like, by what its steps left behind."""
     previous = (read(paths.now("previous")) or "").strip()
     grace = max(0.0, time.time() - opened) if grace_over(paths) else None
-    return Takeover(opened, os.uname().nodename, previous, clients, grace, _steps())
+    return Takeover(opened, os.uname().nodename, previous, clients, grace, {**_fenced(opened, paths), **_steps()})
+
+
+def _fenced(opened: float, paths: Paths) -> dict[str, float]:
+    """How long the fencing took that led to this takeover, where there was one (fence.py)."""
+    try:
+        note = paths.now("fenced")
+        recent = opened - note.stat().st_mtime < _ALLOWANCE
+        return {"fence": float(note.read_text(encoding="utf-8").split()[1])} if recent else {}
+    except (FileNotFoundError, ValueError, IndexError):
+        return {}
 
 
 def _steps() -> dict[str, float]:

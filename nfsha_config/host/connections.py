@@ -29,10 +29,14 @@ class Connection:
 
 
 def established(virtual: ipaddress.IPv4Address, paths: Paths) -> list[Connection]:
-    """Who is connected to the NFS server at the virtual address now (Documentation/networking/proc_net_tcp.rst)."""
+    """Who is connected to the NFS server at the virtual address now (Documentation/networking/proc_net_tcp.rst).
+
+    This node's own questions to its server (inquiry.py) come from the virtual address itself, and don't count.
+    """
     rows = (line.split() for line in (read(paths.at("/proc/net/tcp")) or "").splitlines()[1:])
     here = _hexadecimal(virtual, NFS_PORT)
-    return sorted(_connection(row[2]) for row in rows if row[1] == here and row[3] == _ESTABLISHED)
+    found = (_connection(row[2]) for row in rows if row[1] == here and row[3] == _ESTABLISHED)
+    return sorted(connection for connection in found if connection.address != virtual)
 
 
 def _hexadecimal(address: ipaddress.IPv4Address, port: int) -> str:

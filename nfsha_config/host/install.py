@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 
 _STOP_DEADLINE = 300.0
 _MARK = "Managed by nfsha"
+# What runs beside the service all the time, and reads the site when it starts.
+_RESIDENT = (
+    "nfsha-clients.service", "nfsha-fence.service", "nfsha-health.service", "nfsha-journals.service",
+    "nfsha-status.service",
+)  # fmt: skip
 _STOPS = {
     # keepalived first, so that the peer takes over while this node can still hand the lock on.
     "nfsha-node": (
@@ -99,7 +104,7 @@ def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
     if "/etc/nfsha/gate.nft" in changed and _active("nfsha-gate.service"):
         run(["systemctl", "reload", "nfsha-gate.service"])
     if str(paths.site) in changed:
-        run(["systemctl", "try-restart", "nfsha-clients.service", "nfsha-status.service"], check=False)
+        run(["systemctl", "try-restart", *_RESIDENT], check=False)
     if "/etc/exports.d/nfsha.exports" in changed and _active("nfs-server.service"):
         run(["exportfs", "-r"])
 

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from nfsha_config.host.lun import partition_device
+from nfsha_config.host.volume import Extent, extents
 from nfsha_config.paths import Paths
-from nfsha_config.problems import Refused
-from nfsha_config.run import run
 from nfsha_config.site import load
 
 log = logging.getLogger(__name__)
@@ -31,17 +28,6 @@ _INTERVAL = 5.0
 # Bytes. A folio that is only partly in the range stays; none is larger (mm/internal.h, a PMD), and all are aligned.
 _FOLIO = 2 * 2**20
 
-_EXTENT = re.compile(r"^\s*\d+\s+\d+\s+(\d+)\s+(\d+)\s+0x[0-9a-f]+\s*$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Extent:
-    """A part of a block device, in bytes."""
-
-    device: Path
-    start: int
-    size: int
-
 
 def main(paths: Paths) -> None:
     """Drop all journals of both volumes from the page cache, again and again, until stopped.
@@ -50,49 +36,27 @@ def main(paths: Paths) -> None:
     """
     site = load.load_file(paths.site)
     devices = [partition_device(Path(site.lun_path), number) for number in (1, 2)]
-    extents = [extent for device in devices for extent in find(device, site.slots)]
+    journals = [extent for device in devices for extent in find(device, site.slots)]
     log.info("keeping %d journals out of the page cache", len(devices) * site.slots)
     while True:
-        drop(extents)
+        drop(journals)
         time.sleep(_INTERVAL)
 
 
 def find(device: Path, slots: int) -> list[Extent]:
-    """Where the journals lie, one a slot; debugfs.ocfs2 reads past the page cache (O_DIRECT)."""
-    stats = _ask(device, "stats")
-    block, cluster = (1 << _number(f"{unit} Size Bits", stats, device) for unit in ("Block", "Cluster"))
-    found = []
-    for slot in range(slots):
-        text = _ask(device, f"stat //journal:{slot:04d}")
-        extents = [
-            Extent(device, int(start) * block, int(clusters) * cluster) for clusters, start in _EXTENT.findall(text)
-        ]
-        if sum(extent.size for extent in extents) < _number("Size", text, device):
-            raise Refused(f"{device}: journal {slot} was not found whole; see `debugfs.ocfs2 -R 'stat //journal:...'`")
-        found += extents
-    return found
+    """Where the journals lie, one a slot."""
+    return [extent for slot in range(slots) for extent in extents(device, f"journal:{slot:04d}")]
 
 
-def drop(extents: list[Extent]) -> None:
+def drop(journals: list[Extent]) -> None:
     """Take clean pages out of the page cache (posix_fadvise(2), POSIX_FADV_DONTNEED)."""
-    for device in dict.fromkeys(extent.device for extent in extents):
+    for device in dict.fromkeys(extent.device for extent in journals):
         descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for extent in extents:
+            for extent in journals:
                 if extent.device == device:
                     start = extent.start // _FOLIO * _FOLIO
                     end = -(-(extent.start + extent.size) // _FOLIO) * _FOLIO
                     os.posix_fadvise(descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(descriptor)
-
-
-def _ask(device: Path, question: str) -> str:
-    return run(["debugfs.ocfs2", "-n", "-R", question, device]).stdout
-
-
-def _number(name: str, text: str, device: Path) -> int:
-    match = re.search(rf"\b{name}: (\d+)", text)
-    if match is None:
-        raise Refused(f"{device}: debugfs.ocfs2 tells no {name.lower()}; is it an OCFS2 volume?")
-    return int(match[1])

@@ -62,5 +62,24 @@ def deconfigure(paths: Paths) -> None:
     paths.o2cb_before.unlink()
 
 
+def wrong(site: Site, paths: Paths) -> str:
+    """The timings with which o2cb runs, where they are not the site's: it takes new ones only when nothing is mounted.
+
+    It is not running where the kernel does not know the cluster (Documentation/filesystems/ocfs2.rst; o2cb(8)).
+    """
+    folder = paths.at(f"/sys/kernel/config/cluster/{site.cluster.name}")
+    timings = site.timings
+    wanted = {
+        "heartbeat/dead_threshold": timings.o2cb_threshold, "idle_timeout_ms": timings.o2cb_idle,
+        "keepalive_delay_ms": timings.o2cb_keepalive, "reconnect_delay_ms": timings.o2cb_reconnect,
+    }  # fmt: skip
+    running = {name: (read(folder / name) or "").strip() for name in wanted}
+    return ", ".join(
+        f"o2cb runs with {name.rpartition('/')[2]} {running[name]}, not {value}"
+        for name, value in wanted.items()
+        if running[name] not in ("", str(value))
+    )
+
+
 def _mode(paths: Paths) -> int:
     return paths.o2cb_defaults.stat().st_mode & 0o7777 if paths.o2cb_defaults.exists() else 0o644

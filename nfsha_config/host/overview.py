@@ -23,9 +23,9 @@ def look(paths: Paths) -> Seen:
         return dict(zip(names, pool.map(lambda name: status.live(name, paths), names), strict=True))
 
 
-def served(seen: Seen) -> bool:
-    """Whether exactly one node serves."""
-    return sum(one is not None and one.serving for one in seen.values()) == 1
+def serving(seen: Seen) -> list[str]:
+    """The nodes that say that they serve; more than one only where reports are older than a takeover."""
+    return [name for name, one in seen.items() if one is not None and one.serving]
 
 
 def as_text(seen: Seen) -> str:
@@ -34,6 +34,11 @@ def as_text(seen: Seen) -> str:
     lines = [f"{name:{width}}  {_line(one)}" for name, one in seen.items()]
     if len({one.timings for one in seen.values() if one is not None}) > 1:
         lines.append("the nodes have different timings: install the same revision of the site on all")
+    for name, one in seen.items():
+        if one is not None and one.wrong:
+            lines.append(f"{name}: {one.wrong}: unmount both volumes there and restart o2cb, or reboot it")
+        if one is not None and one.duplicate:
+            lines.append(f"another machine answers for the virtual address, too: {one.duplicate}")
     if sum(one is not None and one.vrrp == "MASTER" for one in seen.values()) > 1:
         lines.append("more than one node claims the virtual address: the network between the nodes is broken")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nfsha_config.host import connections
+from nfsha_config.host import connections, keepalived, o2cb
 from nfsha_config.host.grace import grace_over
 from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
@@ -26,7 +26,8 @@ class Status:
 
     beat rises with each report of one boot, so that another node sees it live whatever the clocks say; unfit is why the
     node can't serve, "" when it can; vrrp is what keepalived said last, "" when it does not run; timings are those of
-    the site that all nodes must share; clients counts connections.
+    the site that all nodes must share, and wrong says where what runs here has others; clients counts connections;
+    duplicate is the MAC address of another machine that answers for the virtual address.
     """
 
     node: str
@@ -37,6 +38,8 @@ class Status:
     clients: int
     grace: bool
     timings: str
+    wrong: str = ""
+    duplicate: str = ""
 
     @property
     def role(self) -> str:
@@ -60,12 +63,14 @@ def here(site: Site, beat: int, paths: Paths) -> Status:
         clients=len(connections.established(site.network.virtual_address.ip, paths)),
         grace=serving and not grace_over(paths),
         timings=str(site.timings),
+        wrong=o2cb.wrong(site, paths),
+        duplicate=(read(paths.now("duplicate")) or "").strip() if serving else "",
     )
 
 
 def _vrrp(paths: Paths) -> str:
     """keepalived's last word, as notify noted it; none while keepalived is not there to take it back."""
-    pid = (read(paths.at(f"/run/{_KEEPALIVED}.pid")) or "none").strip()
+    pid = (read(paths.at(keepalived.PID)) or "none").strip()
     alive = (read(paths.at(f"/proc/{pid}/comm")) or "").strip() == _KEEPALIVED
     return (read(paths.now("vrrp")) or "").strip() if alive else ""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nfsha_config.host import iscsi, machine
+from nfsha_config.host import fence, iscsi, machine
 from nfsha_config.host.lun import Content, Found, examine, layout, partition_device
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
@@ -32,6 +32,7 @@ def main(paths: Paths) -> None:
     here = machine.load(paths)
     node = machine.node_of(here, site, os.uname().nodename)
     iscsi.login(site, secrets.load(paths.secrets), paths)
+    fence.wait_until_admitted(site, node.number)
     device = Path(site.lun_path)
     found = examine(device, site)
     if found.content is not Content.READY and node.number == 1:

@@ -7,6 +7,7 @@ import os
 import time
 
 from nfsha_config.host import overview, status
+from nfsha_config.host.health import READY
 from nfsha_config.host.overview import Seen
 from nfsha_config.host.status import Status
 from nfsha_config.host.write import remove, write
@@ -19,8 +20,8 @@ from nfsha_config.site.model import Site
 log = logging.getLogger(__name__)
 
 UNIT = "nfsha-switchover.service"
-# Seconds in which the other node has to serve. Its own check gives a promotion up after 60 s.
-_BOX = 60.0
+# Seconds in which the other node has to serve; it gives a promotion up itself before.
+_BOX = 2 * READY
 # Seconds that an asked node gets to begin.
 _ANSWER = 4 * status.INTERVAL
 
@@ -95,5 +96,7 @@ def _wait_for_another(site: Site, not_node: str, seconds: float, paths: Paths) -
             now = status.load(node.name, paths) if node.name != not_node else None
             if now is not None and now.serving:
                 return now
+            if now is not None and now.unfit:
+                raise CommandFailed(f"{now.node} can't serve: {now.unfit}; see: nfsha status")
         time.sleep(0.2)
     raise CommandFailed(f"no other node serves after {seconds:g} s; see: nfsha status")

@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Iterable
 
+from nfsha_config.host.checksum import checksum
 from nfsha_config.host.connections import NFS_PORT, Connection
 
 log = logging.getLogger(__name__)
@@ -42,16 +43,8 @@ def tickle(server: ipaddress.IPv4Address, connections: Iterable[Connection]) -> 
 def segment(server: ipaddress.IPv4Address, connection: Connection) -> bytes:
     """The TCP segment (RFC 9293, 3.1), with its checksum."""
 
-    def header(checksum: int) -> bytes:
-        return _HEADER.pack(NFS_PORT, connection.port, 0, 0, _WORDS << 4, _ACK, 0, checksum, 0)
+    def header(cksum: int) -> bytes:
+        return _HEADER.pack(NFS_PORT, connection.port, 0, 0, _WORDS << 4, _ACK, 0, cksum, 0)
 
     pseudo = server.packed + connection.address.packed + struct.pack("!BBH", 0, socket.IPPROTO_TCP, _HEADER.size)
-    return header(_checksum(pseudo + header(0)))
-
-
-def _checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071) of an even number of bytes."""
-    total: int = sum(word for (word,) in struct.iter_unpack("!H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return header(checksum(pseudo + header(0)))

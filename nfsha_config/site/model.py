@@ -77,10 +77,11 @@ class Client:
 
 @dataclass(frozen=True)
 class Timings:
-    """vrrp_interval and nfs_* in seconds, o2cb_threshold in heartbeats of 2 s, the other o2cb_* in milliseconds."""
+    """vrrp_interval and nfs_* in seconds, *_threshold and fence_after in heartbeats of 2 s, other o2cb_* in ms."""
 
     vrrp_interval: float
     o2cb_threshold: int
+    fence_after: int
     o2cb_idle: int
     o2cb_keepalive: int
     o2cb_reconnect: int

@@ -142,6 +142,11 @@ SETTINGS = (
         "31 (62 s) is the kernel's default, 7 (14 s) the least; 16 (32 s) outlives an iSCSI reconnect.",
     ),
     Setting(
+        "timings.fence_after", kinds.integer(2, 1000, "a single late heartbeat says nothing"), 3, "low",
+        "Disk heartbeats (one each 2 s) that a node misses, and answers no ping either, until another fences it.",
+        "At timings.o2cb_threshold or above none is fenced, and a dead node is waited for as long as o2cb does.",
+    ),
+    Setting(
         "timings.o2cb_idle", kinds.integer(5000, 600000, "ocfs2-tools refuses less than 5000"), 10000, "low",
         "Milliseconds of silence until the connection between the nodes counts as broken.",
     ),

@@ -6,6 +6,7 @@ import pytest
 
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
+from nfsha_lab.machine import Machine
 
 pytestmark = pytest.mark.long
 
@@ -42,15 +43,37 @@ def test_the_standby_is_cut_off_from_everything(cluster: Cluster, load: Load) ->
 
 
 def test_the_link_between_the_nodes_is_cut(cluster: Cluster, load: Load) -> None:
-    """Both claim the address; the one with the lock serves; the higher o2cb number resets itself."""
+    """The one that serves goes on, though it has the higher o2cb number here; the other one is fenced."""
     first, second = cluster.nodes
     with cluster.one_server_at_most():
-        boot = second.boot_id()
-        cluster.lab.network.cut(first.name, second.name)
-        second.wait_until_up(200, not_boot=boot)
-        cluster.lab.network.join(first.name, second.name)
-        second.wait_until_booted()
-        load.wait_until_writes()
-        assert cluster.settle() is first
+        if cluster.serving() is first:
+            first.succeed("nfsha switchover")
+        _lose_sight(cluster, load, second, one_way=False)
     cluster.assert_healthy()
-    load.stop_and_check(crash=True)
+    load.stop_and_check()
+
+
+@pytest.mark.parametrize("deaf", ["the standby", "the serving node"])
+def test_one_direction_between_the_nodes_is_lost(cluster: Cluster, load: Load, deaf: str) -> None:
+    """VRRP is heard by one of them only, or by both; the connection of o2cb is lost all the same."""
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        _lose_sight(cluster, load, active, one_way=True, sender=active if deaf == "the standby" else cluster.other(active))
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def _lose_sight(cluster: Cluster, load: Load, active: Machine, *, one_way: bool, sender: Machine | None = None) -> None:
+    """What the serving node and the other one send each other is lost, or what `sender` sends; until that is over."""
+    standby, network = cluster.other(active), cluster.lab.network
+    one = sender or active
+    other = cluster.other(one)
+    stays, goes = active.boot_id(), standby.boot_id()
+    network.cut(one.name, other.name, one_way)
+    standby.wait_until_up(200, not_boot=goes)
+    load.wait_until_writes()
+    assert cluster.runs_nfsd(active) and active.boot_id() == stays
+    network.join(one.name, other.name)
+    standby.wait_until_booted()
+    load.wait_until_writes()
+    assert cluster.settle() is active

@@ -1,4 +1,4 @@
-"""The disks that tests look at."""
+"""The disks that tests look at, and the target and the time that they have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from nfsha_config.host import fence, guard
+
 from . import disks
+from .standins import SG_PERSIST, Clock, program
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +38,21 @@ def ready_image(ready: Path, image: Path) -> Path:
     """A prepared image to change."""
     shutil.copy(ready, image)
     return image
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that the modules about fencing read."""
+    made = Clock()
+    for module in (fence, guard):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A target without a reservation; the folder of its files keys and holder."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    program(folder, "sg_persist", SG_PERSIST, monkeypatch)
+    return folder

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nfsha_config.host import journals
+from nfsha_config.host import volume as ocfs2
 from nfsha_config.problems import Refused
 
 from .disks import shell
@@ -67,7 +68,7 @@ def test_no_ocfs2(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_is_not_found_whole(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask = journals._ask
-    monkeypatch.setattr(journals, "_ask", lambda device, question: ask(device, question).replace(" 1024 ", " 1023 "))
+    ask = ocfs2._ask
+    monkeypatch.setattr(ocfs2, "_ask", lambda device, question: ask(device, question).replace(" 1024 ", " 1023 "))
     with pytest.raises(Refused, match="not found whole"):
         journals.find(volume, 2)

@@ -43,6 +43,41 @@ def paths(tmp_path: Path) -> Paths:
     return paths
 
 
+RUNNING = {"heartbeat/dead_threshold": "16", "idle_timeout_ms": "10000", "keepalive_delay_ms": "2000", "reconnect_delay_ms": "2000"}
+
+
+def _runs(paths: Paths, **others: str) -> None:
+    """o2cb runs with the site's timings but for these, each by the end of its path."""
+    for name, value in RUNNING.items():
+        place = paths.at(f"/sys/kernel/config/cluster/ocfs2/{name}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{others.get(place.name, value)}\n")
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ({}, ""),
+        ({"dead_threshold": "31"}, "o2cb runs with dead_threshold 31, not 16"),
+        (
+            {"dead_threshold": "7", "idle_timeout_ms": "30000", "reconnect_delay_ms": "2001"},
+            "o2cb runs with dead_threshold 7, not 16, o2cb runs with idle_timeout_ms 30000, not 10000, "
+            "o2cb runs with reconnect_delay_ms 2001, not 2000",
+        ),
+        ({"keepalive_delay_ms": "200"}, "o2cb runs with keepalive_delay_ms 200, not 2000"),
+    ],
+)
+def test_other_timings_than_the_sites_are_told(others: dict[str, str], said: str, paths: Paths) -> None:
+    _runs(paths, **others)
+    assert o2cb.wrong(SITE, paths) == said
+
+
+def test_a_cluster_that_is_not_registered_has_no_wrong_timings(paths: Paths) -> None:
+    assert o2cb.wrong(SITE, paths) == ""
+    _runs(paths, dead_threshold="31")
+    assert o2cb.wrong(disks.site(cluster="other"), paths) == ""
+
+
 def _as_sh_reads(path: Path) -> dict[str, str]:
     script = '. "$1"; for key in ' + " ".join(WANTED) + '; do eval "printf \'%s=%s\\n\' $key \\"\\$$key\\""; done'
     done = subprocess.run(["sh", "-c", script, "sh", path], capture_output=True, text=True, check=True)

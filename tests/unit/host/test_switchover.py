@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -108,7 +109,7 @@ def test_a_report_is_read_back_and_a_damaged_one_is_none(paths: Paths) -> None:
 def test_the_overview_in_words() -> None:
     seen = {"nfs1": SERVING, "nfs2": STANDBY}
     assert overview.as_text(seen) == "nfs1  serves, 2 clients\nnfs2  stands by"
-    assert overview.served(seen)
+    assert overview.serving(seen) == ["nfs1"]
     broken = {"nfs1": replace(SERVING, grace=True, clients=1), "nfs2": replace(STANDBY, vrrp="MASTER", timings="others")}
     assert overview.as_text(broken).splitlines() == [
         "nfs1  serves, in its grace period, 1 client",
@@ -118,7 +119,29 @@ def test_the_overview_in_words() -> None:
     ]
     gone = {"nfs1": None, "nfs2": replace(STANDBY, unfit="in maintenance")}
     assert overview.as_text(gone) == "nfs1  no report: is it up?\nnfs2  can't serve: in maintenance"
-    assert not overview.served(gone)
+    assert overview.serving(gone) == []
+
+
+def test_the_overview_names_wrong_timings_and_a_second_owner_of_the_address() -> None:
+    seen = {
+        "nfs1": replace(SERVING, duplicate="52:54:00:12:34:56"),
+        "nfs2": replace(STANDBY, wrong="o2cb runs with dead_threshold 31, not 16"),
+    }
+    assert overview.as_text(seen).splitlines() == [
+        "nfs1  serves, 2 clients",
+        "nfs2  stands by",
+        "another machine answers for the virtual address, too: 52:54:00:12:34:56",
+        "nfs2: o2cb runs with dead_threshold 31, not 16: unmount both volumes there and restart o2cb, or reboot it",
+    ]
+
+
+def test_a_report_of_an_earlier_version_is_read(paths: Paths) -> None:
+    status.save(SERVING, paths)
+    place = status.place("nfs1", paths)
+    known = json.loads(place.read_text())
+    assert (known.pop("wrong"), known.pop("duplicate")) == ("", "")
+    place.write_text(json.dumps(known))
+    assert status.load("nfs1", paths) == SERVING
 
 
 def test_a_node_says_what_its_check_and_keepalived_said(paths: Paths) -> None:
@@ -133,3 +156,13 @@ def test_a_node_says_what_its_check_and_keepalived_said(paths: Paths) -> None:
     paths.now("open").touch()
     said = status.here(SITE, 1, paths)
     assert (said.unfit, said.vrrp, said.serving, said.grace) == ("", "FAULT", True, True)
+
+
+def test_a_node_says_how_o2cb_runs_and_who_has_its_address(paths: Paths) -> None:
+    for place, text in (("/run/nfsha/duplicate", "52:54:00:12:34:56"), ("/sys/kernel/config/cluster/ocfs2/idle_timeout_ms", "30000\n")):
+        paths.at(place).parent.mkdir(parents=True, exist_ok=True)
+        paths.at(place).write_text(text)
+    said = status.here(SITE, 1, paths)
+    assert (said.wrong, said.duplicate) == ("o2cb runs with idle_timeout_ms 30000, not 10000", ""), "only who serves asks"
+    paths.now("open").touch()
+    assert status.here(SITE, 1, paths).duplicate == "52:54:00:12:34:56"

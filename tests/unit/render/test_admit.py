@@ -58,15 +58,3 @@ def test_a_server_as_it_should_be(name: str) -> None:
 )
 def test_another_server(change: str, said: str) -> None:
     assert _admit("lab", change) == [f"{_CLOSED}{said}"]
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("", "/var/lib/nfs is not mounted"),
-        ("mkdir -p /var/lib/nfsha; : >/var/lib/nfsha/maintenance", "in maintenance, until: nfsha maintenance off"),
-    ],
-)
-def test_an_unfit_node_says_why_and_its_report_repeats_it(change: str, said: str) -> None:
-    script = f"mkdir -p /run/nfsha\n{change}\n/usr/libexec/nfsha/check || cat /run/nfsha/unfit"
-    assert on_machine(rendered("lab", "nfs1"), script) == f"{said}\n{said}\n"

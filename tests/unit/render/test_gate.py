@@ -10,7 +10,8 @@ from .machine import on_machine
 
 VIRTUAL = str(SITES["lab"].network.virtual_address.ip)
 
-# A server of one connection after another, and a client that says what becomes of its connection.
+# A server of one connection after another, and a client that says what becomes of its connection. It waits until the gate
+# is closed: a busy machine takes its time.
 _PROGRAMS = f"""
 cat >/run/server <<'END'
 import socket, threading
@@ -25,11 +26,13 @@ while True:
     threading.Thread(target=echo, args=(listening.accept()[0],), daemon=True).start()
 END
 cat >/run/client <<'END'
-import socket, time
+import pathlib, socket, time
 connection = socket.create_connection(("{VIRTUAL}", 2049), 10)
 connection.send(b"a")
 print("answered", connection.recv(1), flush=True)
-time.sleep(2)
+pathlib.Path("/run/answered").touch()
+while not pathlib.Path("/run/closed").exists():
+    time.sleep(0.05)
 connection.send(b"b")
 start = time.monotonic()
 try:
@@ -60,10 +63,11 @@ ip -n client addr add fd00::100/64 dev eth1 nodad
 client() {{ ip netns exec client python3 "$@"; }}
 gate=/usr/libexec/nfsha/gate
 mkdir -p /run/nfsha
+listens() {{ ss --no-header --listening --tcp --numeric | grep -q :2049; }}
 serve() {{
     python3 /run/server &
     server=$!
-    until ss --no-header --listening --tcp --numeric | grep -q :2049; do sleep 0.05; done
+    until listens; do sleep 0.05; done
 }}
 """
 
@@ -102,8 +106,7 @@ def test_a_client_keeps_its_connection_behind_the_closed_gate_and_comes_back_whe
     $gate open
     client /run/client &
     client=$!
-    until ss --no-header --tcp --numeric state established | grep -q {VIRTUAL}:2049; do sleep 0.05; done
-    sleep 1
+    until [ -e /run/answered ]; do sleep 0.05; done
     python3 - save <<'END'
 import ipaddress, pathlib
 from nfsha_config.host import connections
@@ -115,8 +118,10 @@ END
     $gate close
     ss --kill --tcp sport = :2049 >/dev/null
     kill $server
+    while listens; do sleep 0.05; done
     serve
-    sleep 2.5
+    touch /run/closed
+    sleep 1.5
     # Only an ACK without data may come: the client's own retransmission would end it as well.
     nft add table inet late
     nft 'add chain inet late input {{ type filter hook input priority -20; }}'

@@ -32,12 +32,13 @@ def test_keepalived_takes_its_file(name: str, host: str) -> None:
     ("change", "said"),
     [
         (f"sed -i s/advert_int/advert_itn/ {CONF}", "Unknown keyword 'advert_itn'"),
-        ("chmod 777 /usr/libexec/nfsha/check", "Disabling track script nfsha_check due to insecure"),
-        ("ip link set eth1 name eth7", "interface eth1 for vrrp_instance nfsha doesn't exist"),
+        ("chmod 777 /usr/libexec/nfsha/witness", "insecure"),
+        ("ip link set bond0.120 name eth7", "interface bond0.120 for vrrp_instance nfsha doesn't exist"),
     ],
 )
 def test_keepalived_can_refuse(change: str, said: str) -> None:
-    shown = on_machine(rendered("lab", "nfs1"), f"{interface('eth1')}\n{change}\n{CONFIG_TEST}", check=False)
+    """On a site with witnesses, since of a notify script it says nothing."""
+    shown = on_machine(rendered("three", "store-a"), f"{interface('bond0.120')}\n{change}\n{CONFIG_TEST}", check=False)
     assert said in shown and not shown.endswith("\n0\n")
 
 
@@ -100,7 +101,8 @@ def test_exportfs_takes_the_exports(name: str, host: str) -> None:
     cat /var/lib/nfs/etab
     """
     shown = [line.split("(")[0].split("\t") for line in on_machine(rendered(name, host), script).splitlines()]
-    wanted = [["/srv/nfs4", client] for client in dict.fromkeys(client for export in site.exports for client in export.clients)]
+    root = dict.fromkeys(client for export in site.exports for client in export.clients)
+    wanted = [["/srv/nfs4", client] for client in (str(site.network.virtual_address.ip), *root)]
     wanted += [[export.path, client] for export in site.exports for client in export.clients]
     assert sorted(shown) == sorted(wanted)
 

@@ -1,0 +1,165 @@
+"""nfsha-fence.service: keeps a node that is gone from the disk, and tells o2cb at once that it is dead.
+
+o2cb believes a node dead when its disk heartbeat has been silent for the whole threshold, half a minute and more,
+since it can't know whether the node will write again. Here the target is made to refuse the node's writes first, by a
+persistent reservation; then the node is marked as gone in its own heartbeat blocks, and the survivors recover at once.
+
+Nothing depends on this program: where it does not run, or the target takes no reservation, o2cb's threshold decides.
+It touches no file system of the cluster, since those hang while a node is being recovered.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from nfsha_config.host import heartbeat, journals, machine
+from nfsha_config.host.echo import Echo
+from nfsha_config.host.fence import Fence
+from nfsha_config.host.heartbeat import Beat, Region
+from nfsha_config.host.lun import partition_device
+from nfsha_config.host.watch import Look, Verdict, Watch, judge
+from nfsha_config.host.write import read
+from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
+from nfsha_config.problems import CommandFailed, Refused
+from nfsha_config.site import load
+from nfsha_config.site.model import Site
+
+log = logging.getLogger(__name__)
+
+# Seconds between two looks.
+_LOOK = 0.5
+# A look that took longer, in seconds, compares what it read with what the network said long before.
+_STALE = 1.0
+
+
+def main(paths: Paths) -> None:
+    """Watch the other node until stopped. Raises Refused, CommandFailed or OSError where that can't be begun."""
+    site = load.load_file(paths.site)
+    node = machine.node_of(machine.load(paths), site, os.uname().nodename)
+    others = [other for other in site.nodes if other != node]
+    if len(others) != 1:
+        log.info("%d nodes: o2cb's threshold alone says when one is dead", len(site.nodes))
+        return
+    _isolated(False, paths)
+    Guard(site, node.number, others[0].number, paths).run()
+
+
+class Guard:
+    """One node's watch over the other."""
+
+    def __init__(self, site: Site, node: int, other: int, paths: Paths) -> None:
+        self.site, self.paths = site, paths
+        self.peer = site.nodes[other - 1]
+        self.watch = Watch(node, other)
+        self.echo = Echo(self.peer.address)
+        devices = [partition_device(Path(site.lun_path), number) for number in (1, 2)]
+        self.regions = [heartbeat.find(device, len(site.nodes)) for device in devices]
+        self.journals = [extent for device in devices for extent in journals.find(device, site.slots)]
+        self.fence = Fence(Path(site.lun_path), node, site.timings)
+        self.own: dict[Region, Beat] = {}
+        self.tried = False
+
+    def run(self) -> None:
+        """Look again and again. Stopped, it leaves a reservation for its next run; it may be needed still."""
+        self.fence.adopt()
+        try:
+            while True:
+                self.step()
+        finally:
+            _isolated(False, self.paths)
+
+    def step(self) -> None:
+        """One look, and what follows from it. The disk may not answer for long; then nothing is known."""
+        self.echo.ask()
+        time.sleep(_LOOK)
+        now = time.monotonic()
+        if self.echo.answered():
+            self.watch.heard = now
+        try:
+            self.fence.care()
+            seen = {region: region.read() for region in self.regions}
+        except (OSError, CommandFailed, Refused) as error:
+            log.warning("%s", error)
+            return
+        self._reset_if_declared_dead(seen)
+        missed = self.watch.beats(seen, now)
+        if time.monotonic() - now > _STALE:
+            return
+        look = Look(
+            self._alive(), missed, self.watch.silent(now), self.watch.proven,
+            self.paths.now("master").exists(), self.paths.now("held").exists(),
+        )  # fmt: skip
+        self._act(judge(look, self.site.timings), look)
+
+    def _alive(self) -> bool:
+        """Whether o2cb takes the other node for alive (heartbeat.c, O2HB_DEBUG_LIVENODES)."""
+        live = read(self.paths.at("/sys/kernel/debug/o2hb/livenodes")) or ""
+        return str(self.watch.other) in live.split()
+
+    def _mounted(self) -> bool:
+        mounts = read(self.paths.at("/proc/self/mounts")) or ""
+        return all(f" {place} ocfs2 " in mounts for place in (STATE_MOUNT, DATA_MOUNT))
+
+    def _act(self, verdict: Verdict, look: Look) -> None:
+        _isolated(verdict is Verdict.ISOLATED, self.paths)
+        if verdict is not Verdict.FENCE:
+            self.tried = False
+            return
+        if self.tried:
+            # It could not be fenced; o2cb's threshold decides.
+            return
+        self.tried = True
+        beating = look.missed < self.site.timings.fence_after
+        what = "lives" if beating else f"has missed {look.missed} heartbeats"
+        log.warning("%s can't be reached, and %s: fencing it", self.peer.name, what)
+        try:
+            self._fence(beating)
+        except (OSError, CommandFailed, Refused) as error:
+            log.warning("%s is not fenced, and counts as dead by o2cb's threshold only: %s", self.peer.name, error)
+
+    def _fence(self, beating: bool) -> None:
+        start = time.monotonic()
+        self.fence.take()
+        now = {region: region.read().get(self.watch.other) for region in self.regions}
+        beats = {region: beat for region, beat in now.items() if beat is not None}
+        if len(beats) != len(self.regions) or (not beating and beats != self.watch.other_beats()):
+            self.fence.give_up()
+            raise Refused("it has made a heartbeat just now")
+        journals.drop(self.journals)
+        for region, beat in beats.items():
+            region.mark_down(beat)
+        seconds = time.monotonic() - start
+        self.paths.now("fenced").write_text(f"{self.peer.name} {seconds:.3f}\n", encoding="utf-8")
+        log.warning("%s is fenced and declared dead, in %.1f s", self.peer.name, seconds)
+
+    def _reset_if_declared_dead(self, seen: Mapping[Region, Mapping[int, Beat]]) -> None:
+        """The others have recovered what this node had open: whatever it still does is wrong.
+
+        Its own writes are refused by now; o2cb would reset it when its heartbeat has failed for the whole threshold.
+        A node that unmounts says itself that it is gone, but then the volume is not mounted any more.
+        """
+        for region, beats in seen.items():
+            own, before = beats.get(self.watch.own), self.own.get(region)
+            if own is not None and own.generation:
+                self.own[region] = own
+            elif own is not None and before is not None and self._mounted():
+                reset(f"{self.peer.name} has declared this node dead", self.paths)
+
+
+def reset(why: str, paths: Paths) -> None:
+    """Reset the machine without a word to its disks, as o2cb does (Documentation/admin-guide/sysrq.rst)."""
+    paths.at("/dev/kmsg").write_text(f"<0>nfsha: {why}: resetting this machine\n", encoding="utf-8")
+    paths.at("/proc/sysrq-trigger").write_text("b", encoding="utf-8")
+
+
+def _isolated(yes: bool, paths: Paths) -> None:
+    """Tell keepalived, which watches the file (keepalived.conf(5), track_file)."""
+    file, text = paths.now("isolated"), f"{int(yes)}\n"
+    if read(file) != text:
+        if yes:
+            log.warning("the other node lives and can't be reached: this node does not claim the address")
+        file.write_text(text, encoding="utf-8")

@@ -1,0 +1,193 @@
+"""nfsha-health.service: whether this node may serve, or could; keepalived is told, and so is who asks for the status.
+
+keepalived only watches a file, so that neither a slow machine nor a hanging disk is in its way. What helps is tried
+first: a server without threads is started again, a gate that another program flushed away is put back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+
+from nfsha_config.host.duplicate import other_owner
+from nfsha_config.host.inquiry import Inquiry
+from nfsha_config.host.keepalived import Watchdog
+from nfsha_config.host.trial import Trial
+from nfsha_config.host.write import read
+from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
+from nfsha_config.problems import CommandFailed
+from nfsha_config.run import run
+from nfsha_config.site import load
+from nfsha_config.site.model import Site
+
+log = logging.getLogger(__name__)
+
+READY = 30.0
+"""Seconds from the lock to the open gate, after which a promotion has failed."""
+
+MENDED = 60.0
+"""Seconds for which a node that has failed stays unfit, so that the service does not go to and fro."""
+
+# Seconds between two looks.
+_LOOK = 2.0
+# Seconds between two attempts to mend the same thing.
+_RETRY = 10.0
+# Seconds without a good answer after which the server is started again, and after which that has not helped.
+_RESTART, _DEAD = 15.0, 45.0
+# Seconds between two questions whether another machine has the virtual address.
+_ASK = 10.0
+# Seconds since a node's own last heartbeat, after which it could not take over; several times their distance of 2 s.
+_DISK = 10.0
+
+
+class Health:
+    """The looks at one node."""
+
+    def __init__(self, site: Site, paths: Paths) -> None:
+        self.site, self.paths = site, paths
+        self.server = Inquiry(site.network.virtual_address.ip, site.cluster.name, paths)
+        self.keepalived = Watchdog(site.timings.vrrp_interval, paths)
+        self.trials = {
+            str(site.state_uuid): Trial(paths.at(STATE_MOUNT)), str(site.data_uuid): Trial(paths.at(DATA_MOUNT)),
+        }  # fmt: skip
+        # A file system waits while o2cb makes sure that another node is dead, and recovers it.
+        self.hangs = 2 * site.timings.o2cb_threshold * 2.0
+        self.failed: tuple[float, str] | None = None
+        self.closed: float | None = None
+        self.mended: dict[str, float] = {}
+        self.restarted = False
+        self.asked = float("-inf")
+
+    def look(self, now: float) -> str:
+        """Why this node is unfit to serve, "" if it is fit. now: seconds of the monotonic clock."""
+        simple = self._unable(now)
+        if simple:
+            return simple
+        failure = self._failure(now)
+        if failure:
+            self.failed = now + MENDED, failure
+        if self.failed and now < self.failed[0]:
+            return self.failed[1]
+        self.failed = None
+        return ""
+
+    def _unable(self, now: float) -> str:
+        """What keeps a node from serving as long as it lasts."""
+        if self.paths.maintenance.exists():
+            return "in maintenance, until: nfsha maintenance off"
+        mounts = [line.split() for line in (read(self.paths.at("/proc/self/mounts")) or "").splitlines()]
+        mounted = {row[1] for row in mounts if row[2] == "ocfs2"}
+        for place in (STATE_MOUNT, DATA_MOUNT):
+            if place not in mounted:
+                return f"{place} is not mounted"
+        gate = run(["nft", "list", "table", "inet", "nfsha"], check=False)
+        # Another's `flush ruleset` takes it away.
+        if gate.returncode and run(["/usr/libexec/nfsha/gate", "restore"], check=False).returncode:
+            return "the gate is gone, and does not come back"
+        self.keepalived.look(gate.stdout, now)
+        return ""
+
+    def _failure(self, now: float) -> str:
+        """What went wrong on a node that serves, or should be able to."""
+        held = self.paths.now("held").exists()
+        if self.paths.now("open").exists() or not held:
+            self.closed = None
+        elif self.closed is None:
+            self.closed = now
+        if self.paths.now("open").exists():
+            return self._serving(now)
+        self.server.forget()
+        if self.closed is not None:
+            late = "holds the lock, but is not ready to serve; see: journalctl -u nfsha-open -u nfs-server"
+            return late if now - self.closed > READY else ""
+        if self.paths.now("master").exists():
+            # Waiting for the lock it has a job already; a holder that was killed has left nothing behind.
+            self._mend("nfsha-active.target", "start", now)
+            return ""
+        for uuid in self.trials:
+            silent = self._since_heartbeat(uuid)
+            if silent > _DISK:
+                return f"the shared disk does not answer: last heartbeat {silent:.0f} s ago"
+        return ""
+
+    def _serving(self, now: float) -> str:
+        if (read(self.paths.at("/proc/fs/nfsd/threads")) or "0").strip() == "0":
+            # `rpc.nfsd 0` ends the server behind systemd's back.
+            self._mend("nfs-server.service", "restart", now)
+        silent = self.server.look(now)
+        if silent > _DEAD:
+            return f"the NFS server does not answer: {self.server.error}"
+        if silent > _RESTART and not self.restarted:
+            log.warning("the NFS server does not answer, and is started again: %s", self.server.error)
+            self.restarted = True
+            self._mend("nfs-server.service", "restart", now)
+        self.restarted = self.restarted and silent > 0
+        self._look_for_another_owner(now)
+        for uuid, trial in self.trials.items():
+            hangs = trial.look(now)
+            if trial.error:
+                return f"{trial.mount} can't be written: {trial.error}"
+            # A disk that hangs is o2cb's to judge: it may hang for all nodes, and none could do better.
+            if hangs > self.hangs and self._since_heartbeat(uuid) < _DISK:
+                return f"{trial.mount} hangs for {hangs:.0f} s, though the disk answers"
+        return ""
+
+    def _look_for_another_owner(self, now: float) -> None:
+        """It can't be mended from here; a person must hear of it."""
+        if now - self.asked < _ASK:
+            return
+        self.asked = now
+        try:
+            owner = other_owner(self.site.network)
+        except CommandFailed as error:
+            log.warning("%s", error)
+            return
+        if owner and owner != (read(self.paths.now("duplicate")) or ""):
+            log.warning("%s: %s answers for it, too", self.site.network.virtual_address.ip, owner)
+        self.paths.now("duplicate").write_text(owner, encoding="utf-8")
+
+    def _since_heartbeat(self, uuid: str) -> float:
+        """Seconds since this node's last heartbeat in a volume was written (heartbeat.c, elapsed_time_in_ms)."""
+        region = uuid.replace("-", "").upper()
+        elapsed = read(self.paths.at(f"/sys/kernel/debug/o2hb/{region}/elapsed_time_in_ms"))
+        return int(elapsed or 0) / 1000
+
+    def _mend(self, unit: str, verb: str, now: float) -> None:
+        if now - self.mended.get(unit, float("-inf")) >= _RETRY:
+            self.mended[unit] = now
+            run(["systemctl", verb, "--no-block", unit], check=False)
+
+
+def main(paths: Paths) -> None:
+    """Look again and again until stopped."""
+    health = Health(load.load_file(paths.site), paths)
+    while True:
+        tell(_look(health), paths)
+        alive()
+        time.sleep(_LOOK)
+
+
+def _look(health: Health) -> str:
+    try:
+        return health.look(time.monotonic())
+    except CommandFailed as error:
+        return str(error)
+
+
+def tell(unfit: str, paths: Paths) -> None:
+    """Say it to keepalived, which watches the first file (keepalived.conf(5), track_file), and to the report."""
+    if read(paths.now("unfit")) != unfit:
+        log.info("%s", f"unfit to serve: {unfit}" if unfit else "fit to serve")
+    for name, text in (("fault", f"{int(bool(unfit))}\n"), ("unfit", unfit)):
+        if read(paths.now(name)) != text:
+            paths.now(name).write_text(text, encoding="utf-8")
+
+
+def alive() -> None:
+    """Tell systemd that this program is ready, and goes on (sd_notify(3)); it starts one anew that does not."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(b"READY=1\nWATCHDOG=1", address.replace("@", "\0", 1) if address[0] == "@" else address)

@@ -1,0 +1,63 @@
+"""Whether keepalived does its work, and not only exists."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from nfsha_config.host.write import read
+from nfsha_config.paths import Paths
+from nfsha_config.run import run
+
+log = logging.getLogger(__name__)
+
+PID = "/run/keepalived.pid"
+
+# Seconds without an advertisement of a master, or of a process that was stopped, after which it is ended.
+_PATIENCE = 5.0
+# proc(5), the third field of stat.
+_STOPPED = ("T", "t")
+_PACKETS = re.compile(r"protocol (?:vrrp|112) counter packets (\d+)")
+
+
+class Watchdog:
+    """Ends a keepalived that hangs; systemd starts it anew, and the service stops here meanwhile.
+
+    A master that says nothing is not master for the others: the next one has claimed the address already.
+    """
+
+    def __init__(self, interval: float, paths: Paths) -> None:
+        """interval: seconds between two advertisements."""
+        self.patience = _PATIENCE + 3 * interval
+        self.paths = paths
+        self.packets = -1
+        self.well: float | None = None
+
+    def look(self, gate: str, now: float) -> None:
+        """gate: the table of the gate as nft lists it; its counter counts what keepalived sends."""
+        pid = (read(self.paths.at(PID)) or "").strip()
+        found = _PACKETS.search(gate)
+        sent = int(found[1]) if found else -1
+        silent = self._master() and sent >= 0 and sent == self.packets
+        if not self._state(pid) or not (silent or any(self._stopped(one) for one in (pid, *self._children(pid)))):
+            self.well = now
+        self.packets = sent
+        if self.well is None:
+            self.well = now
+        if now - self.well > self.patience:
+            self.well = now
+            log.warning("keepalived hangs: ending it, for systemd to start it anew")
+            run(["systemctl", "kill", "--signal=KILL", "keepalived.service"], check=False)
+
+    def _master(self) -> bool:
+        return (read(self.paths.now("vrrp")) or "").strip() == "MASTER"
+
+    def _children(self, pid: str) -> list[str]:
+        return (read(self.paths.at(f"/proc/{pid}/task/{pid}/children")) or "").split()
+
+    def _stopped(self, pid: str) -> bool:
+        return self._state(pid) in _STOPPED
+
+    def _state(self, pid: str) -> str:
+        """Of a process; "" where there is none."""
+        return (read(self.paths.at(f"/proc/{pid}/stat")) or "").rpartition(") ")[2][:1] if pid else ""

@@ -1,0 +1,41 @@
+"""A node that stands still is kept out, whatever it does when it runs on."""
+
+from __future__ import annotations
+
+import pytest
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.load import Load
+
+pytestmark = pytest.mark.long
+
+
+def test_the_serving_node_stands_still_and_runs_on(cluster: Cluster, load: Load) -> None:
+    """As a virtual machine that is paused: it still believes that it serves, and must not write what it had begun."""
+    active = cluster.serving()
+    heir = cluster.other(active)
+    boot = active.boot_id()
+    active.freeze()
+    load.wait_until_writes()
+    assert cluster.runs_nfsd(heir)
+    with cluster.lab.invariant(f"{heir.name} serves", lambda: cluster.runs_nfsd(heir)):
+        active.thaw()
+        active.wait_until_up(200, not_boot=boot)
+        active.wait_until_booted()
+        load.wait_until_writes()
+        assert cluster.settle() is heir
+    assert "fence " in heir.succeed("nfsha history").splitlines()[-1]
+    cluster.assert_healthy()
+    load.stop_and_check(crash=True)
+
+
+def test_a_target_that_restarts_does_not_get_anybody_fenced(cluster: Cluster, load: Load) -> None:
+    boots = [node.boot_id() for node in cluster.nodes]
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        cluster.target.succeed("systemctl restart tgt")
+        load.wait_until_writes()
+        assert cluster.settle() is active
+    assert boots == [node.boot_id() for node in cluster.nodes]
+    cluster.assert_healthy()
+    load.stop_and_check()

@@ -1,0 +1,63 @@
+"""A node that can't serve says why and lets go; what could be mended was mended before."""
+
+from __future__ import annotations
+
+import pytest
+
+from nfsha_lab.cluster import DATA, Cluster
+from nfsha_lab.load import Load
+from nfsha_lab.topology import VIRTUAL_ADDRESS
+
+pytestmark = pytest.mark.long
+
+
+def test_a_volume_that_can_not_be_written_any_more(cluster: Cluster) -> None:
+    """As OCFS2 makes it after an error; nobody writes, since what clients write until it is noticed, fails."""
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        active.succeed(f"mount -o remount,ro {DATA}")
+        cluster.client.poll("the other node serves", lambda: cluster.serving() is cluster.other(active), 120)
+        active.wait_until_succeeds("grep -q 'srv/nfs4/data can.t be written: Read-only file system' /run/nfsha/unfit")
+        active.succeed(f"mount -o remount,rw {DATA}")
+        assert cluster.settle() is cluster.other(active)
+
+
+def test_a_node_that_may_not_open_its_gate_gives_the_service_back(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    heir = cluster.other(active)
+    heir.write_file("/etc/nfs.conf.d/zz.conf", "[nfsd]\nlease-time = 60\n")
+    with cluster.one_server_at_most():
+        refused = active.run("nfsha switchover", 300)
+        assert refused.status == 1 and "see: nfsha status" in refused.err
+        load.wait_until_writes()
+        assert cluster.serving() is active
+        assert "the lease-time is 60 s, not 15 s" in heir.succeed("journalctl -b -u nfsha-open -o cat")
+        heir.succeed("rm /etc/nfs.conf.d/zz.conf")
+        for node in cluster.nodes:
+            node.succeed("systemctl reset-failed")
+        assert cluster.settle() is active
+    load.stop_and_check()
+
+
+def test_keepalived_hangs(cluster: Cluster, load: Load) -> None:
+    """On the standby, and on the serving node: neither two masters nor none are left."""
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        for node in (cluster.other(active), active):
+            before = node.succeed("cat /run/keepalived.pid")
+            node.succeed("pkill -STOP -x keepalived")
+            node.wait_until_fails(f"grep -qx {before.strip()} /run/keepalived.pid")
+            load.wait_until_writes()
+            assert cluster.settle() is (active if node is not active else cluster.other(active))
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_another_machine_answers_for_the_address(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    cluster.target.succeed(f"ip address add {VIRTUAL_ADDRESS}/32 dev eth1")
+    mac = cluster.target.succeed("cat /sys/class/net/eth1/address").strip()
+    active.wait_until_succeeds(f"nfsha status | grep -x 'another machine answers for the virtual address, too: {mac}'")
+    cluster.target.succeed(f"ip address del {VIRTUAL_ADDRESS}/32 dev eth1")
+    load.wait_until_writes()
+    load.stop_and_check()

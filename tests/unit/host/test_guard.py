@@ -1,0 +1,283 @@
+"""What a node does about the other: it is fenced or left alone; and a node that was declared dead resets itself."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nfsha_config.host import guard, heartbeat, journals, reservation
+from nfsha_config.host.guard import Guard
+from nfsha_config.host.heartbeat import Beat, Region
+from nfsha_config.paths import Paths
+
+from . import disks
+from .standins import Clock, block
+
+SITE = disks.site()
+TIMINGS = SITE.timings
+LUN = Path(SITE.lun_path)
+ONE = reservation.key(1)
+KEPT = (TIMINGS.o2cb_threshold + 1) * 2.0
+MOUNTS = "a /var/lib/nfs ocfs2 rw 0 0\nb /srv/nfs4/data ocfs2 rw 0 0\n"
+
+
+@dataclass
+class Peer:
+    """The other node, as pings see it."""
+
+    answers: bool = True
+
+    def ask(self) -> None:
+        """Nothing to send."""
+
+    def answered(self) -> bool:
+        return self.answers
+
+
+class Cluster:
+    """Node 1, and node 2 as node 1 sees it. The device of each volume is a file; a step takes as long as a beat."""
+
+    def __init__(self, clock: Clock, paths: Paths, volumes: list[Path], peer: Peer, guard: Guard) -> None:
+        self.clock, self.paths, self.volumes, self.peer, self.guard = clock, paths, volumes, peer, guard
+        self.seq = 1700000000
+        self.beating = True
+
+    def write(self, node: int, generation: int = 0x1234) -> None:
+        for volume in self.volumes:
+            disks.poke(volume, 512 * node, block(self.seq, node, generation))
+
+    def step(self, times: int = 1) -> None:
+        """Node 1 beats, and node 2 if it does; then node 1 looks."""
+        for _ in range(times):
+            self.seq += 2
+            self.clock.now += 1.5
+            self.write(1)
+            if self.beating:
+                self.write(2)
+            self.guard.step()
+
+    def set(self, name: str) -> None:
+        self.paths.now(name).touch()
+
+    def live(self, nodes: str) -> None:
+        self.paths.at("/sys/kernel/debug/o2hb/livenodes").write_text(f"{nodes}\n")
+
+    def said(self, name: str) -> str:
+        place = self.paths.now(name)
+        return place.read_text() if place.exists() else "-"
+
+    def gone(self) -> list[bool]:
+        """Whether node 2 is marked as gone, in each volume."""
+        return [guarded.read()[2].generation == 0 for guarded in self.guard.regions]
+
+
+@pytest.fixture
+def cluster(clock: Clock, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Both nodes are well, and node 1 has looked twice."""
+    paths = Paths(tmp_path / "root")
+    for folder in ("/run/nfsha", "/sys/kernel/debug/o2hb", "/dev", "/proc/self"):
+        paths.at(folder).mkdir(parents=True)
+    paths.at("/proc/self/mounts").write_text(MOUNTS)
+    # A tmpfs takes no O_DIRECT.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        volumes = [Path(folder, "volume-part1"), Path(folder, "volume-part2")]
+        for volume in volumes:
+            volume.write_bytes(bytes(4096))
+        peer = Peer()
+        monkeypatch.setattr(guard, "Echo", lambda address: peer)
+        monkeypatch.setattr(heartbeat, "find", lambda device, nodes: Region(volumes[int(device.name[-1]) - 1], 0, nodes))
+        monkeypatch.setattr(journals, "find", lambda device, slots: [])
+        made = Cluster(clock, paths, volumes, peer, Guard(SITE, 1, 2, paths))
+        made.live("1 2")
+        made.step(2)
+        yield made
+
+
+def test_while_all_is_well_nothing_is_done(cluster: Cluster, target: Path) -> None:
+    cluster.set("master")
+    cluster.set("held")
+    cluster.step(10)
+    assert cluster.gone() == [False, False] and cluster.said("isolated") == "0\n"
+    assert not (target / "calls").exists()
+
+
+def test_a_dead_node_is_kept_out_and_declared_dead(cluster: Cluster, target: Path) -> None:
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    cluster.step(TIMINGS.fence_after + 1)
+    assert cluster.gone() == [True, True]
+    assert reservation.keeps(LUN, ONE)
+    assert cluster.said("fenced").startswith("nfs2 ")
+    cluster.live("1")
+    cluster.step(int(KEPT / 2) + 2)
+    assert reservation.holder(LUN) is None, "everybody may write again"
+
+
+def test_a_standby_fences_nobody(cluster: Cluster) -> None:
+    cluster.peer.answers = cluster.beating = False
+    cluster.step(10)
+    assert cluster.gone() == [False, False] and reservation.holder(LUN) is None
+
+
+@pytest.mark.parametrize("live", ["1", "", "1 12 20"])
+def test_a_node_that_o2cb_does_not_know_is_not_fenced(cluster: Cluster, live: str) -> None:
+    cluster.live(live)
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    cluster.step(10)
+    assert cluster.gone() == [False, False] and reservation.holder(LUN) is None
+
+
+def test_only_the_last_beat_is_marked(cluster: Cluster) -> None:
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    last = cluster.seq
+    cluster.step(TIMINGS.fence_after + 1)
+    assert [guarded.read()[2].block for guarded in cluster.guard.regions] == [block(last + 1, 2, 0)] * 2
+
+
+def test_a_heartbeat_at_the_last_moment_saves_a_node(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    take = reservation.take
+
+    def while_it_beats(device: Path, own: int) -> None:
+        take(device, own)
+        cluster.write(2)
+
+    monkeypatch.setattr(reservation, "take", while_it_beats)
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    cluster.step(TIMINGS.fence_after + 1)
+    assert "nfs2 is not fenced" in caplog.text and "it has made a heartbeat just now" in caplog.text
+    assert cluster.gone() == [False, False] and reservation.holder(LUN) is None
+    assert cluster.said("fenced") == "-"
+
+
+def test_a_target_without_reservations_is_asked_once(cluster: Cluster, target: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (target / "broken").touch()
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    cluster.step(12)
+    assert cluster.gone() == [False, False]
+    assert caplog.text.count("counts as dead by o2cb's threshold only") == 1
+    assert len((target / "calls").read_text().splitlines()) == 1
+
+
+def test_a_standby_that_is_cut_off_does_not_claim_the_address(cluster: Cluster) -> None:
+    cluster.peer.answers = False
+    cluster.step(4)
+    assert cluster.said("isolated") == "1\n"
+    cluster.peer.answers = True
+    cluster.step()
+    assert cluster.said("isolated") == "0\n"
+    assert cluster.gone() == [False, False]
+
+
+def test_the_node_that_serves_fences_one_that_is_cut_off(cluster: Cluster) -> None:
+    cluster.set("held")
+    cluster.peer.answers = False
+    cluster.step(4)
+    assert cluster.gone() == [False, False], "the network may come back"
+    for _ in range(4):
+        cluster.step()
+        if cluster.gone() == [True, True]:
+            break
+    assert cluster.gone() == [True, True] and reservation.keeps(LUN, ONE) and cluster.said("isolated") == "0\n"
+
+
+def test_a_look_that_took_too_long_decides_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Region.read
+
+    def slow(region: Region) -> dict[int, Beat]:
+        cluster.clock.now += 0.6
+        return read(region)
+
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    monkeypatch.setattr(Region, "read", slow)
+    cluster.step(10)
+    assert reservation.holder(LUN) is None
+
+
+def test_a_disk_that_does_not_answer_decides_nothing(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    for guarded in cluster.guard.regions:
+        guarded.device.rename(guarded.device.with_suffix(".away"))
+    cluster.guard.step()
+    assert "No such file" in caplog.text and cluster.said("isolated") == "0\n"
+
+
+def reset_by(cluster: Cluster) -> str:
+    """What was written to the kernel's trigger."""
+    trigger = cluster.paths.at("/proc/sysrq-trigger")
+    return trigger.read_text() if trigger.exists() else ""
+
+
+def test_a_node_that_was_declared_dead_resets_itself(cluster: Cluster) -> None:
+    assert reset_by(cluster) == ""
+    cluster.write(1, 0)
+    cluster.guard.step()
+    assert reset_by(cluster) == "b"
+    assert "nfs2 has declared this node dead: resetting" in cluster.paths.at("/dev/kmsg").read_text()
+
+
+def test_one_volume_is_enough(cluster: Cluster) -> None:
+    disks.poke(cluster.volumes[1], 512, block(cluster.seq, 1, 0))
+    cluster.guard.step()
+    assert reset_by(cluster) == "b"
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param("", id="both"),
+        pytest.param("a /var/lib/nfs ocfs2 rw 0 0\n", id="the data"),
+        pytest.param("b /srv/nfs4/data ocfs2 rw 0 0\n", id="the state"),
+        pytest.param(MOUNTS.replace("ocfs2", "ext4"), id="both, and something else is there"),
+    ],
+)
+def test_a_node_that_has_unmounted_does_not_reset_itself(cluster: Cluster, left: str) -> None:
+    """It says itself that it is gone, with the same mark."""
+    cluster.paths.at("/proc/self/mounts").write_text(left)
+    cluster.write(1, 0)
+    cluster.guard.step()
+    assert reset_by(cluster) == ""
+    cluster.write(1, 0x5678)
+    cluster.paths.at("/proc/self/mounts").write_text(MOUNTS)
+    cluster.guard.step()
+    assert reset_by(cluster) == "", "mounted again, it lives"
+    cluster.write(1, 0)
+    cluster.guard.step()
+    assert reset_by(cluster) == "b"
+
+
+def test_a_mark_of_an_earlier_life_resets_nobody(cluster: Cluster) -> None:
+    anew = Guard(SITE, 1, 2, cluster.paths)
+    cluster.write(1, 0)
+    anew.step()
+    disks.poke(cluster.volumes[0], 512, b"torn")
+    anew.step()
+    assert reset_by(cluster) == ""
+    cluster.write(1)
+    anew.step()
+    disks.poke(cluster.volumes[0], 512, b"torn")
+    anew.step()
+    assert reset_by(cluster) == ""
+
+
+def test_stopped_it_leaves_no_isolation_behind(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster.peer.answers = False
+    cluster.step(4)
+    assert cluster.said("isolated") == "1\n"
+
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cluster.guard, "step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        cluster.guard.run()
+    assert cluster.said("isolated") == "0\n"
