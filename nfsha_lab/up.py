@@ -15,9 +15,9 @@ from nfsha_lab.lab import RELEASE, Lab, attach, open_lab
 _BOOTED, _INSTALLED = "booted", "installed"
 
 
-def installed(folders: Folders, release: str = RELEASE) -> Cluster:
+def installed(folders: Folders, release: str = RELEASE, more: tuple[str, ...] = ()) -> Cluster:
     """A whole cluster, freshly installed from this checkout's packages; what ran in this laboratory before is gone."""
-    lab, digest = open_lab(folders, release), _digest()
+    lab, digest = open_lab(folders, release, more), _digest()
     if snapshots.recall(lab, _INSTALLED, digest):
         return Cluster(lab)
     repository = find_or_build(folders)
