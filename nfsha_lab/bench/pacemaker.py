@@ -36,14 +36,13 @@ class Pacemaker(Contender):
 
     def make(self, folders: Folders) -> Rival:
         cluster = Rival(base(folders))
-        first, second = cluster.nodes
+        first = cluster.nodes[0]
         with step("setting up Pacemaker"):
-            for node in cluster.nodes:
-                admit(node)
-            trees.set_up(first, self.name, "node")
-            trees.set_up(second, self.name, "node")
+            parallel(admit, cluster.nodes)
+            parallel(lambda node: trees.set_up(node, self.name, "node"), cluster.nodes)
+            trees.set_up(first, self.name, "disk")
         with step("starting Pacemaker"):
-            parallel(lambda node: node.succeed("systemctl start corosync pacemaker", _START_SECONDS), cluster.nodes)
+            parallel(lambda node: trees.set_up(node, self.name, "start"), cluster.nodes)
             first.wait_until_succeeds(_ONLINE, _START_SECONDS)
             first.succeed("crm configure load update /root/cluster.crm", _START_SECONDS)
             first.wait_until_succeeds(_STARTED, _START_SECONDS)

@@ -12,6 +12,9 @@ from nfsha_lab.errors import LabError
 _LANES = {"write": "writes", "open": "opens", "lock": "locks"}
 _GOOD, _BAD, _STEP = "#2a7f9e", "#c8402f", "#555555"
 _BEFORE = 10.0
+_STEP_ROWS = 5
+# How many of the small letters fit into the width of a panel.
+_CHARACTERS = 190
 
 
 def draw(rounds: Sequence[Result], titles: dict[str, str], path: Path) -> None:
@@ -25,7 +28,7 @@ def draw(rounds: Sequence[Result], titles: dict[str, str], path: Path) -> None:
     except ImportError:
         raise LabError("no picture without matplotlib: apt-get install python3-matplotlib") from None
     end = max([60.0, *(one["end"] for one in rounds)]) + 5
-    figure, panels = pyplot.subplots(len(rounds), 1, sharex=True, squeeze=False, figsize=(11, 2.6 * len(rounds) + 0.6))
+    figure, panels = pyplot.subplots(len(rounds), 1, sharex=True, squeeze=False, figsize=(11, 2.9 * len(rounds) + 0.6))
     for panel, one in zip(panels[:, 0], rounds, strict=True):
         _panel(panel, one, titles[one["system"]], end)
     panels[-1, 0].set_xlabel("seconds after the server's power was cut")
@@ -48,9 +51,9 @@ def _panel(panel: Any, one: Result, title: str, end: float) -> None:
     panel.plot([-_BEFORE, 0], [height["dead client"]] * 2, color=_GOOD, linewidth=3)
     panel.plot([0], [height["dead client"]], "x", color=_BAD)
     panel.axvline(0, color=_BAD, linewidth=1)
-    _steps(panel, one, len(rows))
+    _steps(panel, one, len(rows), end)
     panel.set_yticks(list(height.values()), list(height))
-    panel.set_ylim(-3.2, len(rows) - 0.4)
+    panel.set_ylim(-1.2 - 0.7 * (_STEP_ROWS - 1), len(rows) - 0.4)
     panel.set_xlim(-_BEFORE, end)
     panel.tick_params(axis="both", labelsize=8, length=0)
     for side in ("top", "right", "left"):
@@ -80,10 +83,14 @@ def _idle(panel: Any, one: Result, at: float, end: float) -> None:
         panel.plot([moment], [at], "|", color=_STEP, markersize=8)
 
 
-def _steps(panel: Any, one: Result, rows: int) -> None:
-    """Marks with their words below the lanes, in three rows by turns, so that neighbours stay legible."""
+def _steps(panel: Any, one: Result, rows: int, end: float) -> None:
+    """Marks with their words below the lanes, each in the first row that has room for it."""
     first = {step["what"]: step["at"] for step in reversed(one["steps"]) if step["at"] > -1}
-    for number, (what, at) in enumerate(sorted(first.items(), key=lambda item: float(item[1]))):
-        low = -1.0 - 0.8 * (number % 3)
-        panel.plot([at, at], [low + 0.4, rows - 0.6], color=_STEP, linewidth=0.5, linestyle=":")
-        panel.text(at, low, f" {at:.0f} s: {what}", fontsize=7, color=_STEP)
+    taken = [-_BEFORE] * _STEP_ROWS
+    for what, at in sorted(first.items(), key=lambda item: float(item[1])):
+        words = f" {at:.0f} s: {what}"
+        row = next((row for row, until in enumerate(taken) if until <= at), taken.index(min(taken)))
+        taken[row] = at + len(words) * (end + _BEFORE) / _CHARACTERS
+        low = -1.0 - 0.7 * row
+        panel.plot([at, at], [low + 0.3, rows - 0.6], color=_STEP, linewidth=0.5, linestyle=":")
+        panel.text(at, low, words, fontsize=7, color=_STEP)

@@ -9,6 +9,7 @@ from nfsha_lab.bench import trees
 from nfsha_lab.bench.contender import Contender, base, mount, wait_out
 from nfsha_lab.bench.rival import Rival
 from nfsha_lab.folders import Folders
+from nfsha_lab.lab import parallel
 from nfsha_lab.log import step
 from nfsha_lab.machine import Machine
 from nfsha_lab.second_client import admit
@@ -31,9 +32,11 @@ class ProofOfConcept(Contender):
     def make(self, folders: Folders) -> Rival:
         cluster = Rival(base(folders))
         with step("setting up the proof of concept"):
+            parallel(admit, cluster.nodes)
+            parallel(lambda node: trees.set_up(node, self.name, "node"), cluster.nodes)
+            trees.set_up(cluster.nodes[0], self.name, "disk")
             for node in cluster.nodes:
-                admit(node)
-                trees.set_up(node, self.name, "node")
+                trees.set_up(node, self.name, "start")
             cluster.serving()
         with step("waiting until both servers have ended their grace period"):
             for node in cluster.nodes:
