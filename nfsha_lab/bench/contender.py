@@ -36,6 +36,8 @@ class Contender(ABC):
 
     name: str
     title: str
+    # Seconds after an event by which clients must go on for the round to count as recovered.
+    bound: float = 200.0
     # Pattern of a line in a node's journal -> what it means, for the picture.
     steps: ClassVar[Mapping[str, str]] = {}
 

@@ -22,6 +22,8 @@ class ProofOfConcept(Contender):
 
     name = "poc"
     title = "proof of concept"
+    # o2cb's 62 s, then the grace period.
+    bound = 260.0
     steps: ClassVar[Mapping[str, str]] = {
         r"Entering MASTER STATE": "keepalived: master",
         r"o2dlm has evicted node": "o2cb: peer evicted",

@@ -13,7 +13,7 @@ _SERVES = f"grep -vqx 0 /proc/fs/nfsd/threads && ip -4 -oneline address show | g
 class Rival(Cluster):
     """Two nodes, a target and a client, set up by a contender; a unit that failed is no reason to give up."""
 
-    def serving(self, timeout: float = 120.0) -> Machine:
+    def serving(self, timeout: float = 60.0) -> Machine:
         """Wait until one node has nfsd and the address that clients know, and give it."""
         found: list[Machine] = []
 

@@ -17,9 +17,8 @@ from nfsha_lab.load import Load, Verdict
 from nfsha_lab.log import say, step
 from nfsha_lab.workload.history import History, parse
 
-# Seconds: of load before the event, and by when clients must go on.
+# Seconds of load before the event.
 WARM = 10.0
-BOUND = 200.0
 _IDLE_SECONDS = 60.0
 _LOST = ("missing", "torn", "names_absent")
 
@@ -61,16 +60,16 @@ def _strike(contender: Contender, event: Event, field: Field, load: Load) -> Str
     moment = time.time()
     with step(f"{event.title}: {active.name}"):
         event.strike(contender, cluster, active)
-    recovered = _goes_on(load)
+    recovered = _goes_on(load, contender.bound)
     if recovered and event.name == "planned" and contender.after_planned(cluster, active):
         time.sleep(WARM)
-        recovered = _goes_on(load)
+        recovered = _goes_on(load, contender.bound)
     return Strike(moment, recovered)
 
 
-def _goes_on(load: Load) -> bool:
+def _goes_on(load: Load, bound: float) -> bool:
     try:
-        load.wait_until_writes(BOUND)
+        load.wait_until_writes(bound)
     except ProductError as error:
         say(str(error).splitlines()[0])
         return False

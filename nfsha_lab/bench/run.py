@@ -48,14 +48,18 @@ def plan(results: Results, systems: Sequence[str], events: Sequence[str], rounds
     return turns
 
 
-def expected(turns: Sequence[Turn]) -> float:
-    """Seconds that they will take, where each contender has been made ready before."""
-    return sum(READY_SECONDS + ROUND_SECONDS * len(turn.events) for turn in turns)
+def expected(turns: Sequence[Turn], played: Sequence[Result]) -> float:
+    """Seconds that they will take, as earlier rounds did, where each contender has been made ready before."""
+    known = {(one["system"], one["event"]): float(one["seconds"]) for one in played}
+    return sum(
+        READY_SECONDS + sum(known.get((turn.contender.name, event.name), ROUND_SECONDS) for event in turn.events)
+        for turn in turns
+    )
 
 
 def bench(folders: Folders, results: Results, turns: Sequence[Turn]) -> None:
     """Play them all; a round that fails is kept as failed with its reason, and the next one goes on."""
-    say(f"{sum(len(turn.events) for turn in turns)} rounds, about {expected(turns) / 60:.0f} minutes")
+    say(f"{sum(len(turn.events) for turn in turns)} rounds, about {expected(turns, results.all()) / 60:.0f} minutes")
     for turn in turns:
         for result in _play(folders, turn):
             results.add(result)

@@ -10,7 +10,7 @@ import pytest
 
 from nfsha_lab.bench import stalls, steps, trace
 from nfsha_lab.bench.results import Results
-from nfsha_lab.bench.run import CONTENDERS, TITLES, expected, plan
+from nfsha_lab.bench.run import CONTENDERS, READY_SECONDS, ROUND_SECONDS, TITLES, expected, plan
 from nfsha_lab.bench.table import markdown
 from nfsha_lab.errors import LabError
 from nfsha_lab.workload.history import History, parse
@@ -92,7 +92,7 @@ def test_rounds_that_were_played_are_not_planned_again(tmp_path: Path, monkeypat
 
     assert events(retry=False) == [(1, ["cut"]), (2, ["planned", "crash", "cut"])]
     assert events(retry=True) == [(1, ["planned", "cut"]), (2, ["planned", "crash", "cut"])]
-    assert expected(plan(kept, list(CONTENDERS), ["cut"], 1, False)) > 0
+    assert expected(plan(kept, list(CONTENDERS), ["cut"], 1, False), [result("single", "cut", 1, seconds=70)]) == 3 * ROUND_SECONDS + 70 + 4 * READY_SECONDS
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
