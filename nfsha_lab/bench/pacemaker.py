@@ -14,7 +14,7 @@ from nfsha_lab.log import step
 from nfsha_lab.machine import Machine
 from nfsha_lab.second_client import admit
 
-_START_SECONDS = 600.0
+_START_SECONDS = 900.0
 _ONLINE = "crm_mon --one-shot --output-as=text | grep -q 'Online: \\[ nfs1 nfs2 \\]'"
 _STARTED = "crm_mon --one-shot --output-as=text | grep -A 99 'Resource Group' | grep -q 'unblock.*Started'"
 _FENCE = "crm_mon --one-shot --output-as=text | grep -q 'fence.*Started'"

@@ -10,3 +10,6 @@ mount "$lun-part2" /mnt
 mkdir /mnt/nfs /mnt/tickle
 umount /mnt
 sbd -d "$lun-part1" create
+# sbd makes its slots by itself, too, but that takes longer than its watchdog waits on an emulated machine.
+sbd -d "$lun-part1" allocate nfs1
+sbd -d "$lun-part1" allocate nfs2

@@ -4,7 +4,7 @@ set -eu
 # Nothing is to start before the volumes are mounted.
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
-apt-get install --yes --quiet --no-install-recommends -o Dpkg::Options::=--force-confold ocfs2-tools keepalived
+apt-get install --yes --quiet --no-install-recommends -o Dpkg::Options::=--force-confold fdisk keepalived ocfs2-tools
 rm /usr/sbin/policy-rc.d
 sed -i -e 's/^O2CB_ENABLED=.*/O2CB_ENABLED=true/' -e 's/^O2CB_BOOTCLUSTER=.*/O2CB_BOOTCLUSTER=ocfs2/' /etc/default/o2cb
 echo "DAEMON_ARGS=\"-i $(hostname)\"" >/etc/default/keepalived
