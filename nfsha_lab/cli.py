@@ -8,6 +8,10 @@ from pathlib import Path
 import click
 
 from nfsha_lab import snapshots
+from nfsha_lab.bench import report
+from nfsha_lab.bench import run as rounds_of
+from nfsha_lab.bench.events import EVENTS
+from nfsha_lab.bench.results import Results
 from nfsha_lab.demo import demonstrate
 from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.folders import Folders
@@ -60,6 +64,34 @@ def demo(folders: Folders, release: str) -> None:
     click.echo(f"\n{cluster.table()}\n")
     demonstrate(cluster)
     click.echo(f"\n{cluster.table()}")
+
+
+@cli.command()
+@click.option("--rounds", type=click.IntRange(1, 99), default=5, show_default=True, help="Of each contender and event.")
+@click.option("--system", "systems", multiple=True, type=click.Choice(list(rounds_of.TITLES)), help="Only this.")
+@click.option("--event", "events", multiple=True, type=click.Choice(list(EVENTS)), help="Only this one.")
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="[default: bench, in the cache]")
+@click.option("--retry", is_flag=True, help="Play failed rounds again.")
+@click.option("--report", "out", type=click.Path(file_okay=False, path_type=Path), help="Write the report there.")
+@click.option("--no-run", is_flag=True, help="Play nothing; only report.")
+@click.pass_obj
+def bench(
+    folders: Folders,
+    rounds: int,
+    systems: tuple[str, ...],
+    events: tuple[str, ...],
+    results: Path | None,
+    retry: bool,
+    out: Path | None,
+    no_run: bool,
+) -> None:
+    """Measure nfsha beside Pacemaker, the proof of concept and a single server; goes on where it was interrupted."""
+    kept = Results(results or folders.cache / "bench")
+    if not no_run:
+        names, kinds = systems or tuple(rounds_of.CONTENDERS), events or tuple(EVENTS)
+        rounds_of.bench(folders, kept, rounds_of.plan(kept, names, kinds, rounds, retry))
+    if out:
+        report.write(kept, out)
 
 
 @cli.command()

@@ -92,13 +92,15 @@ def guest_files() -> dict[str, tuple[int, bytes]]:
     return files
 
 
-def image_key(release: str, files: dict[str, tuple[int, bytes]], recipe: bytes) -> str:
+def image_key(
+    release: str, files: dict[str, tuple[int, bytes]], recipe: bytes, more: tuple[str, ...] = ()
+) -> str:
     """A name for what an image is made from: the same input gives the same 16 hexadecimal digits."""
     made_from = {
         "release": release,
         "size": DISK_SIZE,
         "base": sorted(BASE_PACKAGES),
-        "archive": sorted(archive.PACKAGES),
+        "archive": sorted((*archive.PACKAGES, *more)),
         "mirror": os.environ.get("NFSHA_LAB_MIRROR", ""),
         "files": {path: [mode, content.hex()] for path, (mode, content) in files.items()},
         "recipe": recipe.hex(),
@@ -127,14 +129,14 @@ def _exchange_folder() -> Iterator[Path]:
         yield inner
 
 
-def _mmdebstrap(release: str, work: Path, log: Path) -> None:
+def _mmdebstrap(release: str, more: tuple[str, ...], work: Path, log: Path) -> None:
     tar = work / "guest.tar"
     write_tar(tar, guest_files())
     recipe = work / "recipe.sh"
     shutil.copy(RECIPE, recipe)
     for path in (tar, recipe):
         path.chmod(0o755)
-    packages = " ".join(archive.PACKAGES)
+    packages = " ".join((*archive.PACKAGES, *more))
     mirror = os.environ.get("NFSHA_LAB_MIRROR")
     # fmt: off
     process.run(
@@ -155,7 +157,7 @@ def _mmdebstrap(release: str, work: Path, log: Path) -> None:
     # fmt: on
 
 
-def _build(folders: Folders, release: str, key: str) -> Image:
+def _build(folders: Folders, release: str, more: tuple[str, ...], key: str) -> Image:
     final = folders.images / f"{release}-{key}"
     log = folders.images / f"{release}-{key}.log"
     log.unlink(missing_ok=True)
@@ -163,7 +165,7 @@ def _build(folders: Folders, release: str, key: str) -> Image:
         folder = Path(making) / "image"
         folder.mkdir()
         with step(f"making the {release} image with mmdebstrap (log: {log})"):
-            _mmdebstrap(release, work, log)
+            _mmdebstrap(release, more, work, log)
         with step("packing the image"):
             process.run(["qemu-img", "convert", "-O", "qcow2", work / "disk.raw", folder / "disk.qcow2"], timeout=300)
         for name in ("initrd", "packages"):
@@ -185,19 +187,20 @@ def _discard_old(folders: Folders, keep: Path) -> None:
             path.with_name(f"{path.name}.log").unlink(missing_ok=True)
 
 
-def find_or_make(folders: Folders, release: str) -> Image:
+def find_or_make(folders: Folders, release: str, more: tuple[str, ...] = ()) -> Image:
     """The image of a Debian release, made now (one to three minutes) if it is not in the cache.
 
+    `more` names packages that apt shall find in the machines besides those of archive.PACKAGES: another image.
     Raises LabError for a release the laboratory does not know and for a failed mmdebstrap.
     """
     if release not in RELEASES:
         raise LabError(f"release {release!r} is not known to the laboratory; it has {', '.join(RELEASES)}")
     folders.make()
-    key = image_key(release, guest_files(), RECIPE.read_bytes())
+    key = image_key(release, guest_files(), RECIPE.read_bytes(), more)
     image = Image(folders.images / f"{release}-{key}", key)
     with (folders.images / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not image.disk.exists():
-            image = _build(folders, release, key)
+            image = _build(folders, release, more, key)
             _discard_old(folders, image.folder)
     return image

@@ -142,9 +142,12 @@ class Lab:
             yield
 
 
-def open_lab(folders: Folders, release: str = RELEASE) -> Lab:
-    """A laboratory of this release, its image made if need be; machines that run already stay as they are."""
-    image = find_or_make(folders, release)
+def open_lab(folders: Folders, release: str = RELEASE, more: tuple[str, ...] = ()) -> Lab:
+    """A laboratory of this release, its image made if need be; machines that run already stay as they are.
+
+    `more` are packages that its image has beyond those of everybody's (see image.find_or_make).
+    """
+    image = find_or_make(folders, release, more)
     return Lab(folders, image, accelerator.choose(folders, image), release)
 
 

@@ -16,7 +16,9 @@ from nfsha_lab.log import say, step
 from nfsha_lab.machine import Machine
 from nfsha_lab.workload.bundle import bundle
 
-_PROGRAM = "/root/workload.pyz"
+PROGRAM = "/root/workload.pyz"
+"""Where the workload lies in a machine."""
+
 _UNIT = "workload.service"
 _CACHED_SECONDS = 120.0
 _STOP_SECONDS = 120.0
@@ -62,7 +64,7 @@ class Load:
         self.client.succeed(f"rm -f {self.log}; systemctl reset-failed {_UNIT} 2>/dev/null || true")
         self.client.succeed(
             f"systemd-run --quiet --unit={_UNIT} --property=KillMode=mixed --property=TimeoutStopSec=60 "
-            f"/usr/bin/python3 {_PROGRAM} run --dir {self.directory} --log {self.log} {self.options}"
+            f"/usr/bin/python3 {PROGRAM} run --dir {self.directory} --log {self.log} {self.options}"
         )
         self.wait_until_writes()
 
@@ -75,14 +77,14 @@ class Load:
                 log = self.client.execute(f"journalctl --no-pager -o cat -n 20 -u {_UNIT}")[1]
                 raise ProductError(f"the workload ended by itself:\n{log}")
             age = max(0.1, min(within, time.monotonic() - begin))
-            return self.client.execute(f"python3 {_PROGRAM} status --log {self.log} --within {age:.1f}")[0] == 0
+            return self.client.execute(f"python3 {PROGRAM} status --log {self.log} --within {age:.1f}")[0] == 0
 
         with step("waiting until the client writes"):
             self.client.poll("every kind of operation goes on", writes, timeout)
 
     def status(self) -> str:
         """One line: how it gets on."""
-        return self.client.execute(f"python3 {_PROGRAM} status --log {self.log}")[1].strip()
+        return self.client.execute(f"python3 {PROGRAM} status --log {self.log}")[1].strip()
 
     def silence(self) -> tuple[int, float]:
         """Operations so far, and seconds since the last finished write."""
@@ -111,7 +113,7 @@ class Load:
                 machine.copy_out(f"/root/{name}.out", Path(folder) / name)
                 active.copy_in(Path(folder) / name, f"/root/{name}")
         logs = "--log /root/workload.jsonl --kernel-log /root/kernel.log"
-        command = f"python3 {_PROGRAM} check --dir {DATA}/{WORK} {logs}{' --crash' if crash else ''}"
+        command = f"python3 {PROGRAM} check --dir {DATA}/{WORK} {logs}{' --crash' if crash else ''}"
         text = active.execute(command, 300)[1]
         done = active.run(f"{command} --json", 300)
         if done.status not in (0, 1):
@@ -130,7 +132,7 @@ class Load:
 def install(machine: Machine) -> None:
     """Put the program on a machine; it needs nothing but Python."""
     with tempfile.TemporaryDirectory() as folder:
-        machine.copy_in(bundle(Path(folder) / "workload.pyz"), _PROGRAM)
+        machine.copy_in(bundle(Path(folder) / "workload.pyz"), PROGRAM)
 
 
 def make_directory(cluster: Cluster) -> None:

@@ -15,16 +15,16 @@ from nfsha_lab.lab import RELEASE, Lab, attach, open_lab
 _BOOTED, _INSTALLED = "booted", "installed"
 
 
-def installed(folders: Folders, release: str = RELEASE) -> Cluster:
+def installed(folders: Folders, release: str = RELEASE, more: tuple[str, ...] = ()) -> Cluster:
     """A whole cluster, freshly installed from this checkout's packages; what ran in this laboratory before is gone."""
-    lab, digest = open_lab(folders, release), _digest()
-    if snapshots.recall(lab, _INSTALLED, digest):
+    lab, made_from = open_lab(folders, release, more), digest()
+    if snapshots.recall(lab, _INSTALLED, made_from):
         return Cluster(lab)
     repository = find_or_build(folders)
     booted(lab)
     cluster = install(lab, repository)
     cluster.assert_healthy()
-    snapshots.keep(lab, _INSTALLED, digest)
+    snapshots.keep(lab, _INSTALLED, made_from)
     return cluster
 
 
@@ -39,7 +39,7 @@ def running(folders: Folders) -> Cluster | None:
 
 def again(lab: Lab) -> Cluster:
     """The same laboratory as it was when its installation ended."""
-    if not snapshots.recall(lab, _INSTALLED, _digest()):
+    if not snapshots.recall(lab, _INSTALLED, digest()):
         return installed(lab.folders, lab.release)
     return Cluster(lab)
 
@@ -52,7 +52,7 @@ def booted(lab: Lab) -> None:
         snapshots.keep(lab, _BOOTED)
 
 
-def _digest() -> str:
+def digest() -> str:
     """What an installed cluster depends on besides the image: the packages, and how they are installed."""
     how = Path(__file__).with_name("install.py").read_bytes()
     return hashlib.sha256(source_key().encode() + how).hexdigest()

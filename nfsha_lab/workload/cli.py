@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import evidence, probe, report, status
+from . import evidence, keeper, probe, report, status
 from .errors import WorkloadError
 from .history import History, parse
 from .oplog import OperationLog, boot_id
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(commands.add_parser("status", help="one line on how a running load gets on"))
     _add_check(commands.add_parser("check", help="judge a run that has ended"))
     _add_probe(commands.add_parser("probe", help="try the lock of a running load, on any client"))
+    _add_keep(commands.add_parser("keep", help="keep the lock of a file and do nothing until told"))
     return parser
 
 
@@ -105,6 +106,13 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     option("--timeout", type=_seconds, default=30.0, help="seconds to wait for an answer (default: 30)")
     option("--wait", action="store_true", help="wait for the lock; fail if it is not ours in time")
     parser.set_defaults(command=_probe)
+
+
+def _add_keep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--file", type=Path, required=True, help="made where it does not exist")
+    parser.add_argument("--status", type=Path, required=True, help="file on a local disk for the last word")
+    parser.add_argument("--wait", action="store_true", help="wait for the lock; else be refused at once")
+    parser.set_defaults(command=_keep)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -177,3 +185,7 @@ def _probe(options: argparse.Namespace) -> int:
         raise WorkloadError(f"{options.dir}: no answer within {options.timeout:g} s")
     print(f"{'free' if answer.free else 'held'} ({answer.seconds:.2f} s)")
     return RED if answer.free else GREEN
+
+
+def _keep(options: argparse.Namespace) -> int:
+    return GREEN if keeper.keep(options.file, options.status, options.wait) else RED

@@ -1,0 +1,36 @@
+"""Writes what the rounds gave: all of them as JSON, the table, the picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from nfsha_lab.bench.picture import draw
+from nfsha_lab.bench.results import Result, Results
+from nfsha_lab.bench.run import TITLES
+from nfsha_lab.bench.table import markdown
+from nfsha_lab.errors import LabError
+
+_BULKY = ("ticks", "gaps")
+_PICTURED = "crash"
+
+
+def write(results: Results, folder: Path) -> None:
+    """benchmark-table.md, benchmark.json and benchmark.svg in a folder; LabError if no round has been played."""
+    found = results.all()
+    if not found:
+        raise LabError(f"{results.folder}: no results yet")
+    folder.mkdir(parents=True, exist_ok=True)
+    slim = [{name: value for name, value in one.items() if name not in _BULKY} for one in found]
+    (folder / "benchmark.json").write_text(json.dumps(slim, indent=1) + "\n")
+    (folder / "benchmark-table.md").write_text(markdown(found, TITLES))
+    shown = [typical for system in TITLES if (typical := _typical(found, system))]
+    if shown:
+        draw(shown, TITLES, folder / "benchmark.svg")
+
+
+def _typical(found: list[Result], system: str) -> Result | None:
+    """The round of the middle, by how long writes stood still."""
+    rounds = [one for one in found if one["system"] == system and one["event"] == _PICTURED and not one["failed"]]
+    rounds.sort(key=lambda one: float(one["stalls"]["write"]))
+    return rounds[(len(rounds) - 1) // 2] if rounds else None

@@ -1,0 +1,52 @@
+"""The folder of results: one JSON file a round, so that a bench that was interrupted goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nfsha_lab.errors import LabError
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """`folder` holds SYSTEM-EVENT-ROUND.json."""
+
+    folder: Path
+
+    def has(self, system: str, event: str, number: int, digest: str, retry: bool) -> bool:
+        """Whether this round has been played with the contender as it is now; with `retry` failed ones have not."""
+        path = self._path(system, event, number)
+        if not path.exists():
+            return False
+        found = _read(path)
+        return found.get("made_from") == digest and not (retry and found["failed"])
+
+    def add(self, result: Result) -> None:
+        """Keep a round's result, in place of an older one."""
+        path = self._path(result["system"], result["event"], result["round"])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(result) + "\n")
+        new.replace(path)
+
+    def all(self) -> list[Result]:
+        """All rounds played so far."""
+        return [_read(path) for path in sorted(self.folder.glob("*-*-*.json"))]
+
+    def _path(self, system: str, event: str, number: int) -> Path:
+        return self.folder / f"{system}-{event}-{number:02}.json"
+
+
+def _read(path: Path) -> Result:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path}: cannot be read ({error}); remove it, and its round is played again") from None
+    if not isinstance(found, dict) or not {"system", "event", "round", "failed"} <= set(found):
+        raise LabError(f"{path}: is no result of a round; remove it")
+    return found
