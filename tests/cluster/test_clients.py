@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from nfsha_config.site import load as site_load
 from nfsha_lab.cluster import MOUNT, WORK, Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.lock_client import LockClient
 from nfsha_lab.second_client import ADDRESSES, SecondClient
 
-from .test_takeover import SITE
-
 pytestmark = pytest.mark.long
 
+SITE = site_load.load_file(site_load.LAB)
 # Seconds until a dead node is recovered and another serves, at the most; what is more is the grace period's.
 _TAKEOVER = 60.0
 
