@@ -31,7 +31,7 @@ def test_a_preseeded_first_node_gets_everything_from_its_preseed(debconf: Debcon
         "set.network.router_id": "101",
         "set.network.fail_back": "manual", "set.network.witnesses": "", "set.storage.portal": "192.168.50.20:3260",
         "set.storage.iqn": "iqn.2018-08.es.raulpedroche:lun1", "set.client.mount_point": "/data",
-        "set.timings.vrrp_interval": "1", "set.timings.o2cb_threshold": "16", "set.timings.o2cb_idle": "10000",
+        "set.timings.vrrp_interval": "1", "set.timings.o2cb_threshold": "16", "set.timings.fence_after": "3", "set.timings.o2cb_idle": "10000",
         "set.timings.o2cb_keepalive": "2000", "set.timings.o2cb_reconnect": "2000", "set.timings.nfs_lease": "15",
         "set.timings.nfs_grace": "90",
     }  # fmt: skip
