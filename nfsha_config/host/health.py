@@ -144,6 +144,9 @@ class Health:
         except CommandFailed as error:
             log.warning("%s", error)
             return
+        if not self.paths.now("open").exists():
+            # It is another's by now, and rightly so.
+            return
         if owner and owner != (read(self.paths.now("duplicate")) or ""):
             log.warning("%s: %s answers for it, too", self.site.network.virtual_address.ip, owner)
         self.paths.now("duplicate").write_text(owner, encoding="utf-8")
