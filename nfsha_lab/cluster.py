@@ -75,11 +75,14 @@ class Cluster:
         found: list[Machine] = []
 
         def one() -> bool:
-            found[:] = [node for node in self.nodes if self._look(node).serves]
+            found[:] = [node for node in self.nodes if self._serves(node)]
             return len(found) == 1
 
         self.client.poll("one node serves at the virtual address", one, timeout)
         return found[0]
+
+    def _serves(self, node: Machine) -> bool:
+        return self._look(node).serves
 
     def _look(self, node: Machine) -> Look:
         """One look at a node; one that is off or starting shows nothing. A failed unit will not come by waiting."""

@@ -2,19 +2,17 @@
 
 import fcntl
 import hashlib
-import io
 import json
 import os
 import secrets
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfsha_lab import archive, process, topology
+from nfsha_lab import archive, process, topology, tree
 from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
 from nfsha_lab.kernel import unpacked
@@ -84,17 +82,10 @@ class Image:
 
 def guest_files() -> dict[str, tuple[int, bytes]]:
     """What is laid over Debian in the image: path without leading slash -> (mode, content)."""
-    files = {"etc/hosts": (0o644, topology.hosts_file().encode())}
-    for path in sorted(GUEST_TREE.rglob("*")):
-        if path.is_file():
-            mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            files[str(path.relative_to(GUEST_TREE))] = (mode, path.read_bytes())
-    return files
+    return {"etc/hosts": (0o644, topology.hosts_file().encode()), **tree.files(GUEST_TREE)}
 
 
-def image_key(
-    release: str, files: dict[str, tuple[int, bytes]], recipe: bytes, more: tuple[str, ...] = ()
-) -> str:
+def image_key(release: str, files: dict[str, tuple[int, bytes]], recipe: bytes, more: tuple[str, ...] = ()) -> str:
     """A name for what an image is made from: the same input gives the same 16 hexadecimal digits."""
     made_from = {
         "release": release,
@@ -111,11 +102,7 @@ def image_key(
 
 def write_tar(path: Path, files: dict[str, tuple[int, bytes]]) -> None:
     """An archive of the files, owned by root whoever made it."""
-    with tarfile.open(path, "w") as tar:
-        for name, (mode, content) in files.items():
-            member = tarfile.TarInfo(name)
-            member.mode, member.size = mode, len(content)
-            tar.addfile(member, io.BytesIO(content))
+    path.write_bytes(tree.archive(files))
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfsha_lab import process
+from nfsha_lab import process, tree
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.folders import CHECKOUT, Folders
 from nfsha_lab.lab import Lab, parallel
@@ -62,13 +61,10 @@ def find_or_build(folders: Folders) -> Repository:
 
 def source_key() -> str:
     """A name for what the packages are made from: 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for name in _MADE_FROM:
-        top = CHECKOUT / name
-        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            if path.is_file() and "__pycache__" not in path.parts and ".debhelper" not in path.parts:
-                digest.update(f"{path.relative_to(CHECKOUT)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+    tops = [CHECKOUT / name for name in _MADE_FROM]
+    paths = [path for top in tops for path in (sorted(top.rglob("*")) if top.is_dir() else [top])]
+    made = {"__pycache__", ".debhelper"}
+    return tree.digest((path for path in paths if path.is_file() and not made & set(path.parts)), CHECKOUT)[:16]
 
 
 def install(lab: Lab, repository: Repository) -> Cluster:

@@ -13,6 +13,9 @@ ADDRESSES = ("192.168.50.101", "192.168.50.102", "192.168.50.103")
 HOSTS = "".join(f"{address}\tclient\n" for address in ADDRESSES)
 """Lines of /etc/hosts by which what is exported to `client` is exported to them."""
 
+MOUNT_EXPORT = f"mount -t nfs4 -o vers=4.2,hard {VIRTUAL_ADDRESS}:/data"
+"""The beginning of the command with which every client mounts the export: hard, and by NFSv4.2, as nfsha does it."""
+
 _MOUNT_SECONDS = 200.0
 
 
@@ -49,7 +52,7 @@ class SecondClient(LockClient):
 
     def mount_export(self) -> None:
         """Mount the export as the client machine does, hard and by NFSv4.2."""
-        mount = f"mount -t nfs4 -o vers=4.2,hard {VIRTUAL_ADDRESS}:/data {self.mount}"
+        mount = f"{MOUNT_EXPORT} {self.mount}"
         self.machine.succeed(
             f"mkdir -p {self.mount} && "
             f"nsenter --net=/run/netns/{self.name} unshare --uts sh -ec 'hostname {self.name}; exec {mount}'",

@@ -17,7 +17,7 @@ from nfsha_lab.folders import Folders
 from nfsha_lab.lab import Lab, open_lab, parallel
 from nfsha_lab.log import step
 from nfsha_lab.machine import Machine
-from nfsha_lab.topology import VIRTUAL_ADDRESS
+from nfsha_lab.second_client import MOUNT_EXPORT
 
 _BASE = "bench-base"
 _MOUNT_SECONDS = 300.0
@@ -87,8 +87,7 @@ def base(folders: Folders) -> Lab:
 
 def mount(cluster: Rival, timeout: float = _MOUNT_SECONDS) -> None:
     """Mount the export on the client as nfsha does it there, hard and by NFSv4.2."""
-    options = "vers=4.2,hard"
-    cluster.client.succeed(f"mount -t nfs4 -o {options} {VIRTUAL_ADDRESS}:/data /data", timeout)
+    cluster.client.succeed(f"{MOUNT_EXPORT} /data", timeout)
 
 
 def wait_out(node: Machine, seconds: float) -> None:

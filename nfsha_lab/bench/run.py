@@ -39,10 +39,10 @@ class Turn:
 def plan(results: Results, systems: Sequence[str], events: Sequence[str], rounds: int, retry: bool) -> list[Turn]:
     """What is missing: round 1 of all, then round 2; within it by contender, whose state is copied once for it."""
     turns = []
+    digests = {name: field.digest(CONTENDERS[name]) for name in systems}
     for number in range(1, rounds + 1):
         for name in systems:
-            made_from = field.digest(CONTENDERS[name])
-            missing = [EVENTS[event] for event in events if not results.has(name, event, number, made_from, retry)]
+            missing = [EVENTS[event] for event in events if not results.has(name, event, number, digests[name], retry)]
             if missing:
                 turns.append(Turn(CONTENDERS[name], number, tuple(missing)))
     return turns

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import tarfile
 from pathlib import Path
 
+from nfsha_lab import tree
 from nfsha_lab.machine import Machine
 
 TREES = Path(__file__).with_name("trees")
@@ -16,9 +14,9 @@ _TAR, _SCRIPT = "/root/tree.tar", "/root/setup.sh"
 
 def set_up(machine: Machine, name: str, role: str) -> None:
     """Lay trees/NAME/ROLE over the machine and run trees/NAME/ROLE.sh; ProductError with its words if it fails."""
-    tree = TREES / name / role
-    if tree.is_dir():
-        machine.write_file(_TAR, _tar(tree))
+    folder = TREES / name / role
+    if folder.is_dir():
+        machine.write_file(_TAR, tree.archive(tree.files(folder)))
         machine.succeed(f"tar --extract --no-same-owner --directory / --file {_TAR} && rm {_TAR}")
     machine.write_file(_SCRIPT, (TREES / name / f"{role}.sh").read_text())
     machine.succeed(
@@ -30,21 +28,5 @@ def set_up(machine: Machine, name: str, role: str) -> None:
 
 def digest(*names: str) -> str:
     """A hash of all files of these contenders' folders."""
-    made_from = hashlib.sha256()
-    for name in names:
-        for path in sorted((TREES / name).rglob("*")):
-            if path.is_file():
-                made_from.update(f"{path.relative_to(TREES)}\0".encode() + path.read_bytes() + b"\0")
-    return made_from.hexdigest()
-
-
-def _tar(tree: Path) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in sorted(tree.rglob("*")):
-            if path.is_file():
-                data = path.read_bytes()
-                member = tarfile.TarInfo(str(path.relative_to(tree)))
-                member.size, member.mode = len(data), 0o755 if path.stat().st_mode & 0o100 else 0o644
-                tar.addfile(member, io.BytesIO(data))
-    return buffer.getvalue()
+    paths = (path for name in names for path in sorted((TREES / name).rglob("*")) if path.is_file())
+    return tree.digest(paths, TREES)
