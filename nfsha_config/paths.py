@@ -61,7 +61,7 @@ class Paths:
         return self.at("/etc/iscsi/iscsid.conf")
 
     def now(self, name: str) -> Path:
-        """What is true until the next boot: master, held, previous, open (packages/nfsha-node/usr/libexec/nfsha)."""
+        """What is true until the next boot, a file each, by which the programs of nfsha-node tell each other."""
         return self.at(f"/run/nfsha/{name}")
 
     def shared(self, name: str) -> Path:

@@ -14,8 +14,8 @@ import time
 from nfsha_config.host import connections, history
 from nfsha_config.host.connections import Connection
 from nfsha_config.host.grace import grace_limit, grace_over
-from nfsha_config.host.health import READY
 from nfsha_config.host.history import Takeover
+from nfsha_config.host.promotion import READY
 from nfsha_config.host.tickle import tickle
 from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
@@ -108,7 +108,7 @@ def takeover(opened: float, clients: int, paths: Paths) -> Takeover:
 
 
 def _fenced(opened: float, paths: Paths) -> dict[str, float]:
-    """How long the fencing took that led to this takeover, where there was one (fence.py)."""
+    """How long the fencing took that led to this takeover, where there was one (guard.py)."""
     try:
         note = paths.now("fenced")
         recent = opened - note.stat().st_mtime < _ALLOWANCE

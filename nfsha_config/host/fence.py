@@ -16,14 +16,21 @@ log = logging.getLogger(__name__)
 _CARE = 2.0
 
 
+def reset_seconds(timings: Timings) -> float:
+    """Seconds in which a node that can't write has reset itself for certain.
+
+    It does so a beat before the others take it for dead (heartbeat.c, O2HB_MAX_WRITE_TIMEOUT_MS).
+    """
+    return (timings.o2cb_threshold + 1) * heartbeat.SECONDS
+
+
 class Fence:
     """The reservation that keeps the other node out, from the fencing until that node has reset itself for certain."""
 
     def __init__(self, device: Path, node: int, timings: Timings) -> None:
         self.device = device
         self.key = reservation.key(node)
-        # A node resets itself a beat before the others take it for dead (heartbeat.c, O2HB_MAX_WRITE_TIMEOUT_MS).
-        self.seconds = (timings.o2cb_threshold + 1) * heartbeat.SECONDS
+        self.seconds = reset_seconds(timings)
         self.until: float | None = None
         self.next = 0.0
 
@@ -41,6 +48,7 @@ class Fence:
         self.until = time.monotonic() + self.seconds
 
     def give_up(self) -> None:
+        """Let everybody write again."""
         if self.until is not None:
             self.until = None
             reservation.give_up(self.device, self.key)
@@ -64,7 +72,7 @@ def wait_until_admitted(site: Site, node: int) -> None:
     A reservation that stands for longer than any node keeps one is that of a node which died while it held it.
     """
     device, own = Path(site.lun_path), reservation.key(node)
-    patience = Fence(device, node, site.timings).seconds + 10
+    patience = reset_seconds(site.timings) + 10
     deadline = time.monotonic() + patience
     while (held := _holder(device)) is not None:
         whose = reservation.node_of(held)

@@ -16,13 +16,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from nfsha_config.host import heartbeat, journals, machine
+from nfsha_config.host import heartbeat, journals, machine, mounts
 from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import Fence
 from nfsha_config.host.heartbeat import Beat, Region
-from nfsha_config.host.lun import partition_device
+from nfsha_config.host.lun import volume_devices
 from nfsha_config.host.watch import Look, Verdict, Watch, judge
-from nfsha_config.host.write import read
+from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.site import load
@@ -56,9 +56,8 @@ class Guard:
         self.peer = site.nodes[other - 1]
         self.watch = Watch(node, other)
         self.echo = Echo(self.peer.address)
-        devices = [partition_device(Path(site.lun_path), number) for number in (1, 2)]
-        self.regions = [heartbeat.find(device, len(site.nodes)) for device in devices]
-        self.journals = [extent for device in devices for extent in journals.find(device, site.slots)]
+        self.regions = [heartbeat.find(device, len(site.nodes)) for device in volume_devices(site)]
+        self.journals = journals.find_all(site)
         self.fence = Fence(Path(site.lun_path), node, site.timings)
         self.own: dict[Region, Beat] = {}
         self.tried = False
@@ -99,10 +98,6 @@ class Guard:
         """Whether o2cb takes the other node for alive (heartbeat.c, O2HB_DEBUG_LIVENODES)."""
         live = read(self.paths.at("/sys/kernel/debug/o2hb/livenodes")) or ""
         return str(self.watch.other) in live.split()
-
-    def _mounted(self) -> bool:
-        mounts = read(self.paths.at("/proc/self/mounts")) or ""
-        return all(f" {place} ocfs2 " in mounts for place in (STATE_MOUNT, DATA_MOUNT))
 
     def _act(self, verdict: Verdict, look: Look) -> None:
         _isolated(verdict is Verdict.ISOLATED, self.paths)
@@ -146,7 +141,7 @@ class Guard:
             own, before = beats.get(self.watch.own), self.own.get(region)
             if own is not None and own.generation:
                 self.own[region] = own
-            elif own is not None and before is not None and self._mounted():
+            elif own is not None and before is not None and {STATE_MOUNT, DATA_MOUNT} <= mounts.ocfs2(self.paths):
                 reset(f"{self.peer.name} has declared this node dead", self.paths)
 
 
@@ -158,8 +153,5 @@ def reset(why: str, paths: Paths) -> None:
 
 def _isolated(yes: bool, paths: Paths) -> None:
     """Tell keepalived, which watches the file (keepalived.conf(5), track_file)."""
-    file, text = paths.now("isolated"), f"{int(yes)}\n"
-    if read(file) != text:
-        if yes:
-            log.warning("the other node lives and can't be reached: this node does not claim the address")
-        file.write_text(text, encoding="utf-8")
+    if overwrite(paths.now("isolated"), f"{int(yes)}\n") and yes:
+        log.warning("the other node lives and can't be reached: this node does not claim the address")

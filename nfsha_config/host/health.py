@@ -11,11 +11,13 @@ import os
 import socket
 import time
 
+from nfsha_config.host import heartbeat, mounts
 from nfsha_config.host.duplicate import other_owner
 from nfsha_config.host.inquiry import Inquiry
 from nfsha_config.host.keepalived import Watchdog
+from nfsha_config.host.promotion import READY
 from nfsha_config.host.trial import Trial
-from nfsha_config.host.write import read
+from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed
 from nfsha_config.run import run
@@ -23,9 +25,6 @@ from nfsha_config.site import load
 from nfsha_config.site.model import Site
 
 log = logging.getLogger(__name__)
-
-READY = 30.0
-"""Seconds from the lock to the open gate, after which a promotion has failed."""
 
 MENDED = 60.0
 """Seconds for which a node that has failed stays unfit, so that the service does not go to and fro."""
@@ -53,7 +52,7 @@ class Health:
             str(site.state_uuid): Trial(paths.at(STATE_MOUNT)), str(site.data_uuid): Trial(paths.at(DATA_MOUNT)),
         }  # fmt: skip
         # A file system waits while o2cb makes sure that another node is dead, and recovers it.
-        self.hangs = 2 * site.timings.o2cb_threshold * 2.0
+        self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None
         self.closed: float | None = None
         self.mended: dict[str, float] = {}
@@ -77,8 +76,7 @@ class Health:
         """What keeps a node from serving as long as it lasts."""
         if self.paths.maintenance.exists():
             return "in maintenance, until: nfsha maintenance off"
-        mounts = [line.split() for line in (read(self.paths.at("/proc/self/mounts")) or "").splitlines()]
-        mounted = {row[1] for row in mounts if row[2] == "ocfs2"}
+        mounted = mounts.ocfs2(self.paths)
         for place in (STATE_MOUNT, DATA_MOUNT):
             if place not in mounted:
                 return f"{place} is not mounted"
@@ -91,15 +89,15 @@ class Health:
 
     def _failure(self, now: float) -> str:
         """What went wrong on a node that serves, or should be able to."""
-        held = self.paths.now("held").exists()
-        if self.paths.now("open").exists() or not held:
-            self.closed = None
-        elif self.closed is None:
-            self.closed = now
         if self.paths.now("open").exists():
+            self.closed = None
             return self._serving(now)
         self.server.forget()
-        if self.closed is not None:
+        if not self.paths.now("held").exists():
+            self.closed = None
+        else:
+            if self.closed is None:
+                self.closed = now
             late = "holds the lock, but is not ready to serve; see: journalctl -u nfsha-open -u nfs-server"
             return late if now - self.closed > READY else ""
         if self.paths.now("master").exists():
@@ -147,9 +145,8 @@ class Health:
         if not self.paths.now("open").exists():
             # It is another's by now, and rightly so.
             return
-        if owner and owner != (read(self.paths.now("duplicate")) or ""):
+        if overwrite(self.paths.now("duplicate"), owner) and owner:
             log.warning("%s: %s answers for it, too", self.site.network.virtual_address.ip, owner)
-        self.paths.now("duplicate").write_text(owner, encoding="utf-8")
 
     def _since_heartbeat(self, uuid: str) -> float:
         """Seconds since this node's last heartbeat in a volume was written (heartbeat.c, elapsed_time_in_ms)."""
@@ -181,11 +178,9 @@ def _look(health: Health) -> str:
 
 def tell(unfit: str, paths: Paths) -> None:
     """Say it to keepalived, which watches the first file (keepalived.conf(5), track_file), and to the report."""
-    if read(paths.now("unfit")) != unfit:
+    overwrite(paths.now("fault"), f"{int(bool(unfit))}\n")
+    if overwrite(paths.now("unfit"), unfit):
         log.info("%s", f"unfit to serve: {unfit}" if unfit else "fit to serve")
-    for name, text in (("fault", f"{int(bool(unfit))}\n"), ("unfit", unfit)):
-        if read(paths.now(name)) != text:
-            paths.now(name).write_text(text, encoding="utf-8")
 
 
 def alive() -> None:

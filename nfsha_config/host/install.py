@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from nfsha_config.host import iscsi
+from nfsha_config.host import iscsi, mounts
 from nfsha_config.host.write import read, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import NfshaError
@@ -96,7 +96,7 @@ def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
     if not paths.systemd.exists():
         return
     run(["systemctl", "daemon-reload"])
-    if any(line.startswith(("/etc/default/o2cb", "/etc/ocfs2/")) for line in changed) and not _ocfs2_mounted(paths):
+    if any(line.startswith(("/etc/default/o2cb", "/etc/ocfs2/")) for line in changed) and not mounts.ocfs2(paths):
         # It has been started with the package, before it was told of the cluster; it reads its files at a start only.
         run(["systemctl", "try-restart", "o2cb.service"])
     if "/etc/keepalived/keepalived.conf" in changed and _active("keepalived.service"):
@@ -107,10 +107,6 @@ def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
         run(["systemctl", "try-restart", *_RESIDENT], check=False)
     if "/etc/exports.d/nfsha.exports" in changed and _active("nfs-server.service"):
         run(["exportfs", "-r"])
-
-
-def _ocfs2_mounted(paths: Paths) -> bool:
-    return any(line.split()[2] == "ocfs2" for line in (read(paths.at("/proc/self/mounts")) or "").splitlines())
 
 
 def automount(mount_point: str, paths: Paths) -> None:

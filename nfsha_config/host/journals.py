@@ -14,10 +14,11 @@ import os
 import time
 from pathlib import Path
 
-from nfsha_config.host.lun import partition_device
+from nfsha_config.host.lun import volume_devices
 from nfsha_config.host.volume import Extent, extents
 from nfsha_config.paths import Paths
 from nfsha_config.site import load
+from nfsha_config.site.model import Site
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +36,16 @@ def main(paths: Paths) -> None:
     Raises Refused or CommandFailed where they can't be found, OSError where a device can't be opened.
     """
     site = load.load_file(paths.site)
-    devices = [partition_device(Path(site.lun_path), number) for number in (1, 2)]
-    journals = [extent for device in devices for extent in find(device, site.slots)]
-    log.info("keeping %d journals out of the page cache", len(devices) * site.slots)
+    journals = find_all(site)
+    log.info("keeping %d journals out of the page cache", len(volume_devices(site)) * site.slots)
     while True:
         drop(journals)
         time.sleep(_INTERVAL)
+
+
+def find_all(site: Site) -> list[Extent]:
+    """Where the journals of both volumes lie. Raises Refused or CommandFailed."""
+    return [extent for device in volume_devices(site) for extent in find(device, site.slots)]
 
 
 def find(device: Path, slots: int) -> list[Extent]:

@@ -91,6 +91,11 @@ def partition_device(device: Path, number: int) -> Path:
     return device.with_name(f"{device.name}-part{number}")
 
 
+def volume_devices(site: Site) -> list[Path]:
+    """The partitions of the two volumes, the state and the data."""
+    return [partition_device(Path(site.lun_path), number) for number in (1, 2)]
+
+
 def _partitions(device: Path, site: Site) -> Found:
     regions = _regions(device)
     wanted = {1: site.state_uuid, 2: site.data_uuid}

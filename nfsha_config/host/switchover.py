@@ -7,8 +7,8 @@ import os
 import time
 
 from nfsha_config.host import overview, status
-from nfsha_config.host.health import READY
 from nfsha_config.host.overview import Seen
+from nfsha_config.host.promotion import READY
 from nfsha_config.host.status import Status
 from nfsha_config.host.write import remove, write
 from nfsha_config.paths import Paths

@@ -34,6 +34,14 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
     return True
 
 
+def overwrite(path: Path, text: str) -> bool:
+    """Change a file in place, for those who watch it (inotify(7)), and say whether anything changed."""
+    if read(path) == text:
+        return False
+    path.write_text(text, encoding="utf-8")
+    return True
+
+
 def remove(path: Path) -> bool:
     """Take a file away, and a unit's drop-in folder that is empty then; other folders belong to packages."""
     if not path.exists() and not path.is_symlink():
