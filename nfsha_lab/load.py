@@ -114,11 +114,11 @@ class Load:
                 active.copy_in(Path(folder) / name, f"/root/{name}")
         logs = "--log /root/workload.jsonl --kernel-log /root/kernel.log"
         command = f"python3 {PROGRAM} check --dir {DATA}/{WORK} {logs}{' --crash' if crash else ''}"
-        text = active.execute(command, 300)[1]
         done = active.run(f"{command} --json", 300)
         if done.status not in (0, 1):
             raise ProductError(f"the checker could not judge: {done.err or done.out}")
-        return Verdict(text, json.loads(done.out))
+        data = json.loads(done.out)
+        return Verdict(data.pop("text"), data)
 
     def stop_and_check(self, crash: bool = False) -> Verdict:
         """End the run, judge it, say the verdict, and raise ProductError when it is red."""

@@ -31,6 +31,8 @@ MENDED = 60.0
 
 # Seconds between two looks.
 _LOOK = 2.0
+# Seconds between two looks at the gate: each starts a program.
+_GATE = 5.0
 # Seconds between two attempts to mend the same thing.
 _RETRY = 10.0
 # Seconds without a good answer after which the server is started again, and after which that has not helped.
@@ -56,6 +58,8 @@ class Health:
         self.failed: tuple[float, str] | None = None
         self.closed: float | None = None
         self.mended: dict[str, float] = {}
+        self.gate_asked = float("-inf")
+        self.gate_fault = ""
         self.restarted = False
         self.asked = float("-inf")
 
@@ -80,11 +84,18 @@ class Health:
         for place in (STATE_MOUNT, DATA_MOUNT):
             if place not in mounted:
                 return f"{place} is not mounted"
+        if self.gate_fault or now - self.gate_asked >= _GATE:
+            self.gate_fault = self._look_at_the_gate()
+            self.gate_asked = now
+        self.keepalived.look(now)
+        return self.gate_fault
+
+    def _look_at_the_gate(self) -> str:
+        """Another's `flush ruleset` takes it away."""
         gate = run(["nft", "list", "table", "inet", "nfsha"], check=False)
-        # Another's `flush ruleset` takes it away.
         if gate.returncode and run(["/usr/libexec/nfsha/gate", "restore"], check=False).returncode:
             return "the gate is gone, and does not come back"
-        self.keepalived.look(gate.stdout, now)
+        self.keepalived.count(gate.stdout)
         return ""
 
     def _failure(self, now: float) -> str:

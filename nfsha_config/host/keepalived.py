@@ -31,17 +31,21 @@ class Watchdog:
         self.patience = _PATIENCE + 3 * interval
         self.paths = paths
         self.packets = -1
+        self.silent = False
         self.well: float | None = None
 
-    def look(self, gate: str, now: float) -> None:
+    def count(self, gate: str) -> None:
         """gate: the table of the gate as nft lists it; its counter counts what keepalived sends."""
-        pid = (read(self.paths.at(PID)) or "").strip()
         found = _PACKETS.search(gate)
         sent = int(found[1]) if found else -1
-        silent = self._master() and sent >= 0 and sent == self.packets
-        if not self._state(pid) or not (silent or any(self._stopped(one) for one in (pid, *self._children(pid)))):
-            self.well = now
+        self.silent = self._master() and sent >= 0 and sent == self.packets
         self.packets = sent
+
+    def look(self, now: float) -> None:
+        """now: seconds of the monotonic clock."""
+        pid = (read(self.paths.at(PID)) or "").strip()
+        if not self._state(pid) or not (self.silent or any(self._stopped(one) for one in (pid, *self._children(pid)))):
+            self.well = now
         if self.well is None:
             self.well = now
         if now - self.well > self.patience:

@@ -15,28 +15,31 @@ from nfsha_lab.bench.field import Field
 from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.load import Load, Verdict
 from nfsha_lab.log import say, step
+from nfsha_lab.machine import Machine
 from nfsha_lab.workload.history import History, parse
 
-# Seconds of load before the event.
-WARM = 10.0
+# Seconds of load before the event, in which all that a restored machine is late with has been done.
+WARM = 6.0
 _IDLE_SECONDS = 60.0
 _LOST = ("missing", "torn", "names_absent")
 
 
 @dataclass(frozen=True)
 class Strike:
-    """When the event struck (seconds since the epoch), and whether every kind of operation went on in time after it."""
+    """When the event struck, in seconds since the epoch and on the client's monotonic clock, and whether every kind of
+    operation went on in time after it.
+    """
 
     moment: float
+    zero: float
     recovered: bool
 
 
 def play(contender: Contender, event: Event, field: Field) -> dict[str, Any]:
     """The whole round; times in seconds after the event. LabError where it could not be played."""
-    load = Load(field.cluster, "round")
-    trace.begin(field.cluster.client)
-    load.start()
+    load = field.load
     time.sleep(WARM)
+    load.wait_until_writes()
     strike = _strike(contender, event, field, load)
     idle = _idle(field)
     load.stop()
@@ -46,7 +49,7 @@ def play(contender: Contender, event: Event, field: Field) -> dict[str, Any]:
     return {
         "recovered": strike.recovered,
         "dead_client": event.lethal,
-        **_times(field, history, strike.moment),
+        **_times(field, history, strike.zero),
         **_figures(verdict, history, idle),
         "steps": [asdict(one) for one in found],
     }
@@ -55,6 +58,7 @@ def play(contender: Contender, event: Event, field: Field) -> dict[str, Any]:
 def _strike(contender: Contender, event: Event, field: Field, load: Load) -> Strike:
     cluster = field.cluster
     active = cluster.serving()
+    ahead = _ahead(cluster.client)
     if event.lethal:
         field.doomed.die()
     moment = time.time()
@@ -64,7 +68,12 @@ def _strike(contender: Contender, event: Event, field: Field, load: Load) -> Str
     if recovered and event.name == "planned" and contender.after_planned(cluster, active):
         time.sleep(WARM)
         recovered = _goes_on(load, contender.bound)
-    return Strike(moment, recovered)
+    return Strike(moment, moment - ahead, recovered)
+
+
+def _ahead(client: Machine) -> float:
+    """Seconds by which a machine's wall clock, set from the host's, is ahead of its monotonic one."""
+    return float(client.succeed("python3 -c 'import time; print(time.time() - time.monotonic())'"))
 
 
 def _goes_on(load: Load, bound: float) -> bool:
@@ -101,9 +110,7 @@ def _history(load: Load) -> History:
         return parse(path.read_text(errors="replace").splitlines())
 
 
-def _times(field: Field, history: History, moment: float) -> dict[str, Any]:
-    # The client's wall clock was set from the host's when its state was restored.
-    zero = history.header.start + (moment - history.header.wall)
+def _times(field: Field, history: History, zero: float) -> dict[str, Any]:
     found = {lane: stalls.stalls(history, lane, zero) for lane in stalls.LANES}
     after = [at - zero for at in trace.reclaims(field.cluster.client) if at > zero]
     return {

@@ -169,10 +169,11 @@ def _check(options: argparse.Namespace) -> int:
     if options.drop_caches:
         evidence.drop_caches()
     verdict = judge(history, evidence.collect(options.dir, history.header.run), kernel, crash=options.crash)
+    text = report.as_text(history, verdict)
     if options.json:
-        print(json.dumps(report.as_json(history, verdict, options.bucket), indent=1))
+        print(json.dumps({**report.as_json(history, verdict, options.bucket), "text": text}, indent=1))
     else:
-        print(report.as_text(history, verdict))
+        print(text)
     return GREEN if verdict.green else RED
 
 

@@ -56,7 +56,8 @@ class Keepalived:
 
     def _kills(self, now: float, listed: str) -> bool:
         notes = self.folder / "notes"
-        self.watchdog.look(listed, now)
+        self.watchdog.count(listed)
+        self.watchdog.look(now)
         said = notes.read_text() if notes.exists() else ""
         notes.unlink(missing_ok=True)
         assert said in ("", f"{KILL}\n")

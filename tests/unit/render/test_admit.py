@@ -18,11 +18,10 @@ echo 8 >/proc/fs/nfsd/threads
 echo {lease} >/proc/fs/nfsd/nfsv4leasetime
 echo {grace} >/proc/fs/nfsd/nfsv4gracetime
 printf '%s\\tclient(rw)\\n' {exports} >/var/lib/nfs/etab
-tracking='NFSD: Using legacy client tracking operations.
-[    9.1] NFSD: Using nfsdcld client tracking operations.'
+mkdir -p /run/rpc_pipefs/nfsd
+mkfifo /run/rpc_pipefs/nfsd/cld
 """
 _ADMIT = """
-printf '#!/bin/sh\\necho "%s"\\n' "$tracking" >/usr/bin/dmesg
 /usr/libexec/nfsha/admit
 [ -e /run/nfsha/open ] && echo open
 """
@@ -47,9 +46,7 @@ def test_a_server_as_it_should_be(name: str) -> None:
     ("change", "said"),
     [
         ("echo 0 >/proc/fs/nfsd/threads", "no nfsd runs"),
-        ("tracking='[9] NFSD: Using legacy client tracking operations.'", "knfsd does not use nfsdcld"),
-        ("tracking='[9] NFSD: Using old nfsdcld client tracking operations.'", "knfsd does not use nfsdcld"),
-        ("tracking=nothing", "knfsd does not use nfsdcld"),
+        ("rm /run/rpc_pipefs/nfsd/cld", "knfsd does not use nfsdcld"),
         ("echo 90 >/proc/fs/nfsd/nfsv4leasetime", "the lease-time is 90 s, not 15 s"),
         ("echo 15 >/proc/fs/nfsd/nfsv4gracetime", "the grace-time is 15 s, not 90 s"),
         ("printf '/srv/nfs4\\tclient(ro)\\n' >/var/lib/nfs/etab", "/srv/nfs4/data is not exported"),

@@ -170,7 +170,7 @@ def test_who_answers_is_a_witness() -> None:
 
 
 NOTIFY = """
-mkdir /run/log
+mkdir -p /run/log /run/nfsha
 for program in systemctl logger; do
     printf '#!/bin/sh\\necho %s "$@"\\n' "$program" >/usr/bin/$program
 done
