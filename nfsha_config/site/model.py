@@ -30,8 +30,12 @@ class Node:
 
     @property
     def priority(self) -> int:
-        """VRRP priority: the first node 101, each further one less (the surviving side of a split is o2cb's lowest)."""
-        return 102 - self.number
+        """VRRP priority: the first node's is the highest, as o2cb's lowest number survives a split.
+
+        High numbers, since a standby waits for (256 - priority) / 256 of an interval when the master lets go (RFC 5798,
+        6.1, Skew_Time).
+        """
+        return 255 - self.number
 
 
 @dataclass(frozen=True)
