@@ -35,6 +35,8 @@ _LOOK = 2.0
 _GATE = 5.0
 # Seconds between two attempts to mend the same thing.
 _RETRY = 10.0
+# Seconds after which a master should have the lock, or wait for it.
+_PROMPT = 4.0
 # Seconds without a good answer after which the server is started again, and after which that has not helped.
 _RESTART, _DEAD = 15.0, 45.0
 # Seconds between two questions whether another machine has the virtual address.
@@ -56,6 +58,7 @@ class Health:
         # A file system waits while o2cb makes sure that another node is dead, and recovers it.
         self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None
+        self.claimed: float | None = None
         self.closed: float | None = None
         self.mended: dict[str, float] = {}
         self.gate_asked = float("-inf")
@@ -100,6 +103,10 @@ class Health:
 
     def _failure(self, now: float) -> str:
         """What went wrong on a node that serves, or should be able to."""
+        if not self.paths.now("master").exists():
+            self.claimed = None
+        elif self.claimed is None:
+            self.claimed = now
         if self.paths.now("open").exists():
             self.closed = None
             return self._serving(now)
@@ -111,9 +118,10 @@ class Health:
                 self.closed = now
             late = "holds the lock, but is not ready to serve; see: journalctl -u nfsha-open -u nfs-server"
             return late if now - self.closed > READY else ""
-        if self.paths.now("master").exists():
+        if self.claimed is not None:
             # Waiting for the lock it has a job already; a holder that was killed has left nothing behind.
-            self._mend("nfsha-active.target", "start", now)
+            if now - self.claimed >= _PROMPT:
+                self._mend("nfsha-active.target", "start", now)
             return ""
         for uuid in self.trials:
             silent = self._since_heartbeat(uuid)

@@ -185,9 +185,20 @@ def test_maintenance_is_said_before_a_failure(node: Node) -> None:
 
 
 def test_a_master_without_the_lock_asks_for_it_every_ten_seconds(node: Node) -> None:
+    """At first it leaves that to notify."""
     node.put("/run/nfsha/master")
-    assert [node.look(now) for now in (0.0, 2.0, 9.9, 10.0)] == [""] * 4
+    assert (node.look(0.0), node.look(3.9)) == ("", "") and node.done() == []
+    assert [node.look(now) for now in (4.0, 6.0, 13.9, 14.0)] == [""] * 4
     assert node.done() == ["start --no-block nfsha-active.target"] * 2
+
+
+def test_a_master_that_loses_the_lock_asks_for_it_at_once(node: Node) -> None:
+    node.put("/run/nfsha/master")
+    node.put("/run/nfsha/held")
+    assert (node.look(0.0), node.look(5.0)) == ("", "")
+    node.take("/run/nfsha/held")
+    assert node.look(7.0) == ""
+    assert node.done() == ["start --no-block nfsha-active.target"]
 
 
 @pytest.mark.parametrize("uuid", [SITE.state_uuid, SITE.data_uuid])
