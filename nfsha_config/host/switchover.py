@@ -11,7 +11,7 @@ from nfsha_config.host.overview import Seen
 from nfsha_config.host.promotion import READY
 from nfsha_config.host.status import Status
 from nfsha_config.host.write import remove, write
-from nfsha_config.paths import Paths
+from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.run import run
 from nfsha_config.site import load
@@ -51,6 +51,8 @@ def hand_over(paths: Paths) -> None:
     site = load.load_file(paths.site)
     me = os.uname().nodename
     choose(overview.look(paths))
+    # The server's end writes out what is left (nfs-server.service); what is written out now, nobody waits for then.
+    run(["sync", "--file-system", paths.at(DATA_MOUNT), paths.at(STATE_MOUNT)])
     run(["systemctl", "stop", "keepalived.service"])
     try:
         other = _wait_for_another(site, me, _BOX, paths)
