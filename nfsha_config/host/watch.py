@@ -77,7 +77,8 @@ class Watch:
         for region, beats in seen.items():
             if self._changed(region, self.own, beats) and region in self.missed:
                 self.missed[region] += 1
-            if self._changed(region, self.other, beats):
+            # Generation 0 says that it is gone, by whomever it was written.
+            if self._changed(region, self.other, beats) and beats[self.other].generation:
                 self.missed[region] = 0
                 self.proven = self.silent(now) or 0.0
         return min(self.missed.values(), default=0)

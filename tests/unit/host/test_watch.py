@@ -116,6 +116,18 @@ def test_a_block_that_was_read_torn_is_neither_a_beat_nor_a_missed_one() -> None
     assert watch.beats({region: {2: beat(2, 50)} for region in (STATE, DATA)}, 2.6) == missed
 
 
+def test_the_mark_of_a_node_that_is_gone_is_no_beat() -> None:
+    """Else a node that was fenced would seem to live, and the node that fenced it would give the address up."""
+    watch = Watch(1, 2)
+    watch.heard = 0.0
+    watch.beats(both(100, 50), 0.0)
+    missed = watch.beats(both(106, 50), 6.0)
+    marked = heartbeat.parse(beat(2, 50).mark())
+    assert missed and marked is not None and not marked.generation
+    assert watch.beats({region: {1: beat(1, 106), 2: marked} for region in (STATE, DATA)}, 6.5) == missed
+    assert watch.proven == 0.0
+
+
 def test_who_was_never_seen_has_missed_nothing() -> None:
     assert Watch(1, 2).beats({STATE: {1: beat(1, 100)}, DATA: {}}, 0.0) == 0
 
