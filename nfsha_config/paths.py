@@ -60,6 +60,10 @@ class Paths:
         """The defaults of new node records, iscsiadm(8)."""
         return self.at("/etc/iscsi/iscsid.conf")
 
+    def dlm(self, domain: str) -> Path:
+        """A domain of OCFS2's lock manager, where o2cb mounts dlmfs (o2cb.init)."""
+        return self.at(f"/dlm/{domain}")
+
     def now(self, name: str) -> Path:
         """What is true until the next boot, a file each, by which the programs of nfsha-node tell each other."""
         return self.at(f"/run/nfsha/{name}")

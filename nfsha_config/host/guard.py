@@ -21,6 +21,7 @@ from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import Fence
 from nfsha_config.host.heartbeat import Beat, Region
 from nfsha_config.host.lun import volume_devices
+from nfsha_config.host.nudge import Nudge
 from nfsha_config.host.watch import Look, Verdict, Watch, judge
 from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
@@ -59,6 +60,7 @@ class Guard:
         self.regions = [heartbeat.find(device, len(site.nodes)) for device in volume_devices(site)]
         self.journals = journals.find_all(site)
         self.fence = Fence(Path(site.lun_path), node, site.timings)
+        self.nudge = Nudge(site.regions, paths)
         self.own: dict[Region, Beat] = {}
         self.tried = False
 
@@ -118,6 +120,7 @@ class Guard:
 
     def _fence(self, beating: bool) -> None:
         start = time.monotonic()
+        self.nudge.ask()
         self.fence.take()
         now = {region: region.read().get(self.watch.other) for region in self.regions}
         beats = {region: beat for region, beat in now.items() if beat is not None}

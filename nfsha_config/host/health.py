@@ -52,9 +52,7 @@ class Health:
         self.site, self.paths = site, paths
         self.server = Inquiry(site.network.virtual_address.ip, site.cluster.name, paths)
         self.keepalived = Watchdog(site.timings.vrrp_interval, paths)
-        self.trials = {
-            str(site.state_uuid): Trial(paths.at(STATE_MOUNT)), str(site.data_uuid): Trial(paths.at(DATA_MOUNT)),
-        }  # fmt: skip
+        self.trials = {region: Trial(paths.at(mount)) for region, mount in site.regions.items()}
         # A file system waits while o2cb makes sure that another node is dead, and recovers it.
         self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None
@@ -123,8 +121,8 @@ class Health:
             if now - self.claimed >= _PROMPT:
                 self._mend("nfsha-active.target", "start", now)
             return ""
-        for uuid in self.trials:
-            silent = self._since_heartbeat(uuid)
+        for region in self.trials:
+            silent = self._since_heartbeat(region)
             if silent > _DISK:
                 return f"the shared disk does not answer: last heartbeat {silent:.0f} s ago"
         return ""
@@ -142,12 +140,12 @@ class Health:
             self._mend("nfs-server.service", "restart", now)
         self.restarted = self.restarted and silent > 0
         self._look_for_another_owner(now)
-        for uuid, trial in self.trials.items():
+        for region, trial in self.trials.items():
             hangs = trial.look(now)
             if trial.error:
                 return f"{trial.mount} can't be written: {trial.error}"
             # A disk that hangs is o2cb's to judge: it may hang for all nodes, and none could do better.
-            if hangs > self.hangs and self._since_heartbeat(uuid) < _DISK:
+            if hangs > self.hangs and self._since_heartbeat(region) < _DISK:
                 return f"{trial.mount} hangs for {hangs:.0f} s, though the disk answers"
         return ""
 
@@ -167,9 +165,8 @@ class Health:
         if overwrite(self.paths.now("duplicate"), owner) and owner:
             log.warning("%s: %s answers for it, too", self.site.network.virtual_address.ip, owner)
 
-    def _since_heartbeat(self, uuid: str) -> float:
+    def _since_heartbeat(self, region: str) -> float:
         """Seconds since this node's last heartbeat in a volume was written (heartbeat.c, elapsed_time_in_ms)."""
-        region = uuid.replace("-", "").upper()
         elapsed = read(self.paths.at(f"/sys/kernel/debug/o2hb/{region}/elapsed_time_in_ms"))
         return int(elapsed or 0) / 1000
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Literal
 
+from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT
 from nfsha_config.site.kinds import Portal
 
 _NAMESPACE = uuid.UUID("5d2f9b3e-58c1-5a53-9a3c-0d1c6d9a7e10")
@@ -133,6 +134,11 @@ class Site:
     def data_uuid(self) -> uuid.UUID:
         """UUID of the OCFS2 volume with the data."""
         return self._uuid("data")
+
+    @property
+    def regions(self) -> dict[str, str]:
+        """Mount points of the volumes, by o2cb's names for them: those of heartbeat region and lock domain."""
+        return {self.state_uuid.hex.upper(): STATE_MOUNT, self.data_uuid.hex.upper(): DATA_MOUNT}
 
     def _uuid(self, part: str) -> uuid.UUID:
         return uuid.uuid5(_NAMESPACE, f"{self.cluster.name} {self.storage.iqn} {part}")

@@ -117,6 +117,16 @@ def test_a_dead_node_is_kept_out_and_declared_dead(cluster: Cluster, target: Pat
     assert reservation.holder(LUN) is None, "everybody may write again"
 
 
+def test_the_lock_manager_is_asked_before_the_node_is_declared_dead(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that was not under way then has no effect (host/nudge.py)."""
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    seen: list[list[bool]] = []
+    monkeypatch.setattr(cluster.guard.nudge, "ask", lambda: seen.append(cluster.gone()))
+    cluster.step(TIMINGS.fence_after + 1)
+    assert seen == [[False, False]] and cluster.gone() == [True, True]
+
+
 def test_a_standby_fences_nobody(cluster: Cluster) -> None:
     cluster.peer.answers = cluster.beating = False
     cluster.step(10)
