@@ -35,7 +35,7 @@ def request(paths: Paths) -> str:
     me = os.uname().nodename
     serving, heir = choose(overview.look(paths))
     if serving.node == me:
-        run(["systemctl", "start", UNIT], timeout=2 * _BOX)
+        _start(2 * _BOX)
     else:
         write(paths.shared("request"), f"{me}\n", 0o600)
         try:
@@ -44,6 +44,16 @@ def request(paths: Paths) -> str:
             # Nobody may find it later and do what is not wanted any more.
             remove(paths.shared("request"))
     return heir.node
+
+
+def _start(seconds: float) -> None:
+    try:
+        run(["systemctl", "start", UNIT], timeout=seconds)
+    except CommandFailed as error:
+        # systemctl only says that it failed.
+        words = ["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=1", "--identifier=nfsha", f"--unit={UNIT}"]
+        why = run(words, check=False).stdout.strip().removeprefix("nfsha: ")
+        raise CommandFailed(why or str(error)) from error
 
 
 def hand_over(paths: Paths) -> None:
