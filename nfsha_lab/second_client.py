@@ -72,5 +72,6 @@ def admit(node: Machine) -> None:
     lines = HOSTS.replace("\n", "\\n").replace("\t", "\\t")
     node.succeed(
         f"grep -q '^{ADDRESSES[0]}' /etc/hosts && exit; printf '{lines}' >>/etc/hosts; "
-        "if grep -vqx 0 /proc/fs/nfsd/threads 2>/dev/null; then cd /var/lib/nfs; cp -p etab new; mv new etab; exportfs -f; fi"
+        "if grep -vqx 0 /proc/fs/nfsd/threads 2>/dev/null; "
+        "then cd /var/lib/nfs; cp -p etab new; mv new etab; exportfs -f; fi"
     )

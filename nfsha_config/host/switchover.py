@@ -51,8 +51,8 @@ def _start(seconds: float) -> None:
         run(["systemctl", "start", UNIT], timeout=seconds)
     except CommandFailed as error:
         # systemctl only says that it failed.
-        words = ["journalctl", "--quiet", "--no-pager", "--output=cat", "--lines=1", "--identifier=nfsha", f"--unit={UNIT}"]
-        why = run(words, check=False).stdout.strip().removeprefix("nfsha: ")
+        last = ["journalctl", "--quiet", "--output=cat", "--lines=1", "--identifier=nfsha", f"--unit={UNIT}"]
+        why = run(last, check=False).stdout.strip().removeprefix("nfsha: ")
         raise CommandFailed(why or str(error)) from error
 
 
