@@ -37,8 +37,10 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
     standby.succeed(f"head -c 32M {SITE.lun_path}-part2 >/dev/null", 120)
     load.wait_until_writes()
     with cluster.one_server_at_most():
-        active.crash()
-        load.wait_until_writes()
+        with capture(cluster.client) as seen:
+            active.crash()
+            load.wait_until_writes()
+        assert any(wait < 1 for wait in seen.reconnects()), f"the client was not called back:\n{seen.text}"
         assert cluster.serving() is standby
         active.start()
         active.wait_until_booted()
