@@ -15,6 +15,7 @@ from nfsha_lab.errors import ProductError
 from nfsha_lab.log import say, step
 from nfsha_lab.machine import Machine
 from nfsha_lab.workload.bundle import bundle
+from nfsha_lab.workload.history import History, parse
 
 PROGRAM = "/root/workload.pyz"
 """Where the workload lies in a machine."""
@@ -119,6 +120,13 @@ class Load:
             raise ProductError(f"the checker could not judge: {done.err or done.out}")
         data = json.loads(done.out)
         return Verdict(data.pop("text"), data)
+
+    def history(self) -> History:
+        """What it did, by its log, after `stop`."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "log"
+            self.client.copy_out(self.log, path)
+            return parse(path.read_text(errors="replace").splitlines())
 
     def stop_and_check(self, crash: bool = False) -> Verdict:
         """End the run, judge it, say the verdict, and raise ProductError when it is red."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from nfsha_lab.bench import stalls, steps, trace
@@ -16,7 +14,7 @@ from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.load import Load, Verdict
 from nfsha_lab.log import say, step
 from nfsha_lab.machine import Machine
-from nfsha_lab.workload.history import History, parse
+from nfsha_lab.workload.history import History
 
 # Seconds of load before the event, in which all that a restored machine is late with has been done.
 WARM = 6.0
@@ -45,7 +43,7 @@ def play(contender: Contender, event: Event, field: Field) -> dict[str, Any]:
     load.stop()
     found = steps.collect(contender, field.cluster, strike.moment)
     verdict = _judge(load, event)
-    history = _history(load)
+    history = load.history()
     return {
         "recovered": strike.recovered,
         "dead_client": event.lethal,
@@ -101,13 +99,6 @@ def _judge(load: Load, event: Event) -> Verdict | None:
     except LabError as error:
         say(str(error).splitlines()[0])
         return None
-
-
-def _history(load: Load) -> History:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "log"
-        load.client.copy_out(load.log, path)
-        return parse(path.read_text(errors="replace").splitlines())
 
 
 def _times(field: Field, history: History, zero: float) -> dict[str, Any]:
