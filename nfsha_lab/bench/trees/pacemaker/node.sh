@@ -5,7 +5,8 @@ set -eu
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get install --yes --quiet --no-install-recommends \
-    -o Dpkg::Options::=--force-confold corosync crmsh fdisk iptables pacemaker pacemaker-cli-utils resource-agents sbd
+    -o Dpkg::Options::=--force-confold corosync crmsh fdisk iptables libxml2-utils net-tools pacemaker \
+    pacemaker-cli-utils psmisc resource-agents sbd
 rm /usr/sbin/policy-rc.d
 mkdir -p /srv/state
 modprobe softdog
