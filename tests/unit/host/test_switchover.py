@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from nfsha_config.host import overview, status, switchover
 from nfsha_config.host.status import Status
 from nfsha_config.paths import Paths
 from nfsha_config.problems import CommandFailed, Refused
+from nfsha_config.site import load
 
 from . import disks
+from .standins import program
 
 SITE = disks.site()
 SERVING = Status("nfs1", 7, True, "", "MASTER", 2, False, "timings")
@@ -166,3 +169,21 @@ def test_a_node_says_how_o2cb_runs_and_who_has_its_address(paths: Paths) -> None
     assert (said.wrong, said.duplicate) == ("o2cb runs with idle_timeout_ms 30000, not 10000", ""), "only who serves asks"
     paths.now("open").touch()
     assert status.here(SITE, 1, paths).duplicate == "52:54:00:12:34:56"
+
+
+def test_why_a_hand_over_failed_is_said_and_not_that_systemd_says_so(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "systemctl", "echo 'Job for nfsha-switchover.service failed' >&2; exit 1", monkeypatch)
+    last = "nfs2 can't serve: holds the lock, but is not ready to serve; see: nfsha status"
+    program(tmp_path, "journalctl", f'echo "nfsha: {last}"', monkeypatch)
+    monkeypatch.setattr(switchover, "choose", lambda seen: (replace(SERVING, node=os.uname().nodename), STANDBY))
+    monkeypatch.setattr(overview, "look", lambda paths: {})
+    paths.site.parent.mkdir(parents=True)
+    paths.site.write_text(load.LAB.read_text())
+    with pytest.raises(CommandFailed) as failed:
+        switchover.request(paths)
+    assert str(failed.value) == last
+    program(tmp_path, "journalctl", "exit 1", monkeypatch)
+    with pytest.raises(CommandFailed, match=r"Job for nfsha-switchover\.service failed"):
+        switchover.request(paths)
