@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from nfsha_config.site import load as site_load
 from nfsha_lab.capture import capture
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
+from nfsha_lab.machine import Machine
 
+# OCFS2 looks for a dead node's journal again after 5 s, and without the nudge (nfsha_config/host/nudge.py) after 10 s.
+RECOVERY_BEGINS = 9.0
 SITE = site_load.load_file(site_load.LAB)
 _REINSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --reinstall --yes nfs-kernel-server"
 
@@ -42,11 +47,22 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
             load.wait_until_writes()
         assert any(wait < 1 for wait in seen.reconnects()), f"the client was not called back:\n{seen.text}"
         assert cluster.serving() is standby
+        assert recovery_began(standby) < RECOVERY_BEGINS
         active.start()
         active.wait_until_booted()
         assert cluster.settle() is standby
     cluster.assert_healthy()
     load.stop_and_check(crash=True)
+
+
+def recovery_began(node: Machine) -> float:
+    """Seconds from a dead node's eviction to the replay of its last journal, by the survivor's kernel."""
+    lines = node.succeed("journalctl --boot --dmesg --output=short-monotonic --no-pager")
+    evicted, replayed = (
+        [float(at) for at in re.findall(rf"^\[ *([0-9.]+)\].*{what}", lines, re.MULTILINE)]
+        for what in ("o2dlm has evicted node", "Begin replay journal")
+    )
+    return max(replayed) - max(at for at in evicted if at < max(replayed))
 
 
 def test_the_server_is_started_and_installed_anew_on_the_standby(cluster: Cluster, load: Load) -> None:
