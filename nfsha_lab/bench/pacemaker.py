@@ -25,6 +25,8 @@ class Pacemaker(Contender):
 
     name = "pacemaker"
     title = "Pacemaker"
+    # Its agents are shell programs of many processes each, which emulated machines are slow to start.
+    bound = 400.0
     steps: ClassVar[Mapping[str, str]] = {
         r"Node (\S+) state is now lost": "corosync: peer lost",
         r"Operation 'reboot' .*(: OK|complete)": "peer fenced",
