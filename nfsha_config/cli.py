@@ -20,7 +20,9 @@ from nfsha_config.site import load, secrets
 
 FILE = click.Path(path_type=Path)
 PACKAGE = click.Choice(render.PACKAGES)
-site_option = click.option("--site", type=FILE, default=load.LAB, help="The site's file; without it, the laboratory.")
+site_option = click.option(
+    "--site", type=FILE, metavar="FILE", default=load.LAB, help="The site's file; without it, the laboratory."
+)
 
 
 def main() -> NoReturn:
@@ -81,8 +83,8 @@ def check(site: Path) -> None:
 @nfsha.command("render")
 @click.argument("host")
 @site_option
-@click.option("--secrets", "secrets_file", type=FILE, help="Render the files that hold secrets, too.")
-@click.option("--out", type=FILE, help="Write the files below this folder, instead of printing them.")
+@click.option("--secrets", "secrets_file", type=FILE, metavar="FILE", help="Render the files that hold secrets, too.")
+@click.option("--out", type=FILE, metavar="FOLDER", help="Write the files below this folder, instead of printing them.")
 @files_errors
 def render_(host: str, site: Path, secrets_file: Path | None, out: Path | None) -> None:
     """Show the files of HOST: the name of a node, target or client."""
@@ -99,9 +101,16 @@ def render_(host: str, site: Path, secrets_file: Path | None, out: Path | None) 
 
 @nfsha.command("build")
 @site_option
-@click.option("--out", type=FILE, required=True, help="The repository's folder; an earlier one is replaced.")
-@click.option("--uri", default=PLACEHOLDER, show_default=True, help="Where machines find it; goes into nfsha.sources.")
-@click.option("--tool", type=FILE, help="The .deb of this tool, where it can be neither built nor fetched.")
+@click.option(
+    "--out", type=FILE, metavar="FOLDER", required=True, help="The repository's folder; an earlier one is replaced."
+)
+@click.option(
+    "--uri", metavar="URI", default=PLACEHOLDER, show_default=True,
+    help="Where machines find it; goes into nfsha.sources.",
+)
+@click.option(
+    "--tool", type=FILE, metavar="DEB", help="The .deb of this tool, where it can be neither built nor fetched."
+)
 @files_errors
 def build_(site: Path, out: Path, uri: str, tool: Path | None) -> None:
     """Build the site's packages and put them into a signed apt repository."""
@@ -115,8 +124,10 @@ def build_(site: Path, out: Path, uri: str, tool: Path | None) -> None:
 @nfsha.command("preseed")
 @click.argument("host")
 @site_option
-@click.option("--secrets", "secrets_file", type=FILE, required=True, help="What `nfsha secrets init` made.")
-@click.option("--out", type=FILE, help="The file to write, mode 0600.  [default: HOST.preseed]")
+@click.option(
+    "--secrets", "secrets_file", type=FILE, metavar="FILE", required=True, help="What `nfsha secrets init` made."
+)
+@click.option("--out", type=FILE, metavar="FILE", help="The file to write, mode 0600.  [default: HOST.preseed]")
 @click.option("--consent-to-format", is_flag=True, help="Let the first node partition and format the blank LUN.")
 @files_errors
 def preseed_(host: str, site: Path, secrets_file: Path, out: Path | None, consent_to_format: bool) -> None:
@@ -148,8 +159,13 @@ def repo() -> None:
 
 @repo.command("serve")
 @click.argument("folder", type=FILE)
-@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--bind", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all."
+)
+@click.option(
+    "--port", metavar="PORT", default=8080, show_default=True, type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 for any that is free.",
+)
 @files_errors
 def repo_serve(folder: Path, bind: str, port: int) -> None:
     """Serve FOLDER by HTTP until interrupted."""
@@ -163,10 +179,16 @@ def repo_serve(folder: Path, bind: str, port: int) -> None:
 
 @nfsha.command()
 @click.argument("package", type=PACKAGE)
-@click.option("--answers", "given", type=click.File(encoding="utf-8"), help="Lines of key=value; - is standard input.")
+@click.option(
+    "--answers", "given", type=click.File(encoding="utf-8"), metavar="FILE",
+    help="Lines of key=value; - is standard input.",
+)
 @files_errors
 def configure(package: str, given: Any) -> None:
-    """Make this machine what its site says; what a package's installation runs."""
+    """Make this machine what its site says.
+
+    The installation of a package runs it; run it after an edit of /etc/nfsha/site.toml, too.
+    """
     from nfsha_config.host import configure as host
 
     for line in host.configure(package, answers.parse(given.read()) if given else {}, Paths()):
@@ -198,7 +220,10 @@ def plan(package: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @files_errors
 def status(as_json: bool) -> None:
-    """Show what each node of this cluster says of itself; exit status 1 when not exactly one node serves."""
+    """Show what each node of this cluster says of itself.
+
+    The exit status is 1 when not exactly one node serves.
+    """
     from nfsha_config.host import overview
 
     seen = overview.look(Paths())
@@ -221,7 +246,10 @@ def switchover() -> None:
 @click.argument("switch", type=click.Choice(["on", "off"]))
 @files_errors
 def maintenance(switch: str) -> None:
-    """Keep this node from serving (on: the service is handed over first), or let it take part again (off)."""
+    """Keep this node from serving, or let it take part again.
+
+    on: the service is handed over first, if this node has it. It stays on after a reboot, until off.
+    """
     from nfsha_config.host import maintenance as step
 
     if switch == "on":

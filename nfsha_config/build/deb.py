@@ -40,7 +40,7 @@ def build_all(trees: Iterable[Path], tool: Release) -> tuple[Path, ...]:
 def tool_tree(folder: Path) -> Path:
     """A copy of what the tool's package is built from, so that a build leaves nothing in the checkout."""
     folder.mkdir(parents=True)
-    left_over = ("__pycache__", "*.egg-info", ".*", "debhelper-build-stamp", "files", "*.substvars", TOOL)
+    left_over = ("__pycache__", "*.egg-info", ".*", "debhelper-build-stamp", "files", "*.substvars", "*.[15]", TOOL)
     ignore = shutil.ignore_patterns(*left_over)
     for name in _TOOL_SOURCES:
         source = CHECKOUT / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfsha_config import paths
@@ -11,14 +12,19 @@ if TYPE_CHECKING:
     import jinja2
 
 
-@functools.cache
 def environment() -> jinja2.Environment:
     """Templates of all packages, by their path below the templates' folder."""
+    return environment_of(paths.templates())
+
+
+@functools.cache
+def environment_of(folder: Path) -> jinja2.Environment:
+    """Templates by their path below a folder."""
     # Most steps on a machine render nothing, and importing it is a quarter of their time.
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(paths.templates()),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""The reference page of site.toml, made of the settings table so that the two can't differ."""
+"""What the documentation says of site.toml, made of the settings table so that the two can't differ."""
 
 from __future__ import annotations
 
@@ -29,22 +29,35 @@ def page() -> str:
     return "\n".join([_HEAD, *tables])
 
 
+def heading(table: str) -> str:
+    """How a table begins in the file."""
+    return f"[[{table}]]" if table in TABLES else f"[{table}]"
+
+
+def introduction(table: str) -> str:
+    """What is to be said of a table as a whole; "" for most."""
+    return _LISTS.get(table, "")
+
+
+def sentences(setting: Setting) -> str:
+    """What a setting means, and why it is as it is."""
+    return " ".join(sentence for sentence in (setting.help, setting.why) if sentence)
+
+
+def facts(setting: Setting) -> str:
+    """The kind of a setting's value, its default, and whether it is asked for."""
+    default = "required" if setting.default is REQUIRED else f"default `{kinds.typed(setting.default)}`"
+    asked = f"; asked by debconf, priority {setting.asked}" if setting.asked else ""
+    return f"{setting.kind.name}; {default}{asked}"
+
+
 def _table(name: str, settings: list[Setting]) -> str:
-    head = f"## [[{name}]]\n\n{_LISTS[name]}\n" if name in TABLES else f"## [{name}]\n"
-    return "\n".join([head, *(_setting(setting) for setting in settings)])
+    introduced = f"\n{introduction(name)}\n" if introduction(name) else ""
+    return "\n".join([f"## {heading(name)}\n{introduced}", *(_setting(setting) for setting in settings)])
 
 
 def _setting(setting: Setting) -> str:
-    default = "required" if setting.default is REQUIRED else f"default `{kinds.typed(setting.default)}`"
-    asked = f"; asked by debconf, priority {setting.asked}" if setting.asked else ""
-    return "\n".join([
-        f"### {setting.name}",
-        "",
-        " ".join(sentence for sentence in (setting.help, setting.why) if sentence),
-        "",
-        f"*{setting.kind.name}; {default}{asked}*",
-        "",
-    ])  # fmt: skip
+    return f"### {setting.name}\n\n{sentences(setting)}\n\n*{facts(setting)}*\n"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "build": {"build", "render", "site"},
     "host": {"host", "render", "site"},
     "cli": {"build", "host", "render", "site"},
+    "manual": {"manual", "cli", "build", "render", "site"},
     "__main__": {"cli"},
 }
 """The import arrow, cli -> build, host -> render -> site. All may use the files beside cli.py, which use no folder."""
