@@ -13,7 +13,8 @@ _HEAD = """\
 The description of a cluster, in [TOML](https://toml.io/en/v1.0.0). `nfsha example` prints a whole one, `nfsha check`
 names all problems of one at once. A key that is left out has its default; a key that is not on this page is refused.
 
-This page is made from `nfsha_config/site/settings.py` by `python3 -m nfsha_config.site.reference`; change it there.
+This page is made from `nfsha_config/site/settings.py` by `python3 -m nfsha_config.site.reference`, and the manual page
+site.toml(5) from the same table; change it there.
 """
 
 

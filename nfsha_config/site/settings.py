@@ -1,4 +1,4 @@
-"""The one table of settings: it drives the file, its defaults, the command line, debconf and the reference page."""
+"""The one table of settings: it drives the file, its defaults, the command line, debconf and the reference pages."""
 
 from __future__ import annotations
 
