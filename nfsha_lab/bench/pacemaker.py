@@ -26,7 +26,7 @@ class Pacemaker(Contender):
     name = "pacemaker"
     title = "Pacemaker"
     # Its agents are shell programs of many processes each, which emulated machines are slow to start.
-    bound = 400.0
+    bound = 260.0
     steps: ClassVar[Mapping[str, str]] = {
         r"Node (\S+) state is now lost": "corosync: peer lost",
         r"Operation 'reboot' .*(: OK|complete)": "peer fenced",
