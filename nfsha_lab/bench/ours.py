@@ -11,7 +11,9 @@ from nfsha_lab.bench.contender import Contender
 from nfsha_lab.bench.packages import PACKAGES
 from nfsha_lab.bench.rival import Rival
 from nfsha_lab.folders import Folders
+from nfsha_lab.lab import parallel
 from nfsha_lab.machine import Machine
+from nfsha_lab.second_client import admit
 
 
 class Nfsha(Contender):
@@ -28,6 +30,7 @@ class Nfsha(Contender):
 
     def make(self, folders: Folders) -> Rival:
         cluster = Rival(up.installed(folders, more=PACKAGES).lab)
+        parallel(admit, cluster.nodes)
         # The automount's first use.
         cluster.client.wait_until_succeeds("stat /data/work && grep -q ' /data nfs4 ' /proc/self/mounts", 200)
         return cluster
