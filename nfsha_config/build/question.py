@@ -12,10 +12,9 @@ from nfsha_config.site.settings import SETTINGS, Priority, Setting
 
 TARGET, NODE, CLIENT = PACKAGES
 _CLIENT_KEYS = ("network.virtual_address", "client.mount_point")
-_SPELT = {"iqn": "IQN", "nfs": "NFS", "vrrp": "VRRP", "id": "ID"}
 _SECRETS = {
-    "node": "the nodes prove themselves to the target with it",
-    "target": "the target proves itself to the nodes with it",
+    "node": ("CHAP secret of the nodes:", "The nodes prove themselves to the target with this secret."),
+    "target": ("CHAP secret of the target:", "The target proves itself to the nodes with this secret."),
 }
 
 
@@ -23,7 +22,8 @@ _SECRETS = {
 class Question:
     """One debconf template with the priority at which it is asked, debconf-devel(7).
 
-    key is the site's setting that the answer sets, None for a question about this machine alone.
+    key is the site's setting that the answer sets, None for a question about this machine alone. short and long are
+    translated, and so are choices that are words: no value of a site stands in them.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Question:
     long: tuple[str, ...]
     default: str = ""
     choices: tuple[str, ...] = ()
+    words: bool = False
     key: str | None = None
 
 
@@ -57,56 +58,52 @@ def questions(package: str, site: Site) -> tuple[Question, ...]:
         *(_node(package, site) if package == NODE else ()),
         *(_setting(package, setting, site) for setting in settings_asked(package)),
         *(_secrets(package) if package != CLIENT else ()),
-        *(_format(package, site) if package == NODE else ()),
+        *(_format(package) if package == NODE else ()),
     )
 
 
 def _setting(package: str, setting: Setting, site: Site) -> Question:
     assert setting.asked is not None
-    words = setting.name.split("_")
-    short = " ".join(_SPELT.get(word, word) for word in words)
     return Question(
         name=f"{package}/{setting.question}",
         kind="select" if setting.kind.choices else "string",
         priority=setting.asked,
-        short=f"{short[0].upper()}{short[1:]}:",
+        short=setting.prompt,
         long=(setting.help, *([setting.why] if setting.why else [])),
         default=text_of(getattr(getattr(site, setting.table), setting.name)),
         choices=setting.kind.choices,
+        words=bool(setting.kind.choices),
         key=setting.key,
     )
 
 
 def _node(package: str, site: Site) -> Iterator[Question]:
     yield Question(
-        name=f"{package}/node", kind="select", priority="high", short="Node that this machine is:",
-        long=(
-            f"Cluster {site.cluster.name} has these nodes. The name must be what the command hostname prints, "
-            "because OCFS2 finds its own node by it.",
-        ),
+        name=f"{package}/node", kind="select", priority="high", short="Name of this node:",
+        long=("It must be what the command \"hostname\" prints, because OCFS2 finds its own node by it.",),
         choices=tuple(node.name for node in site.nodes),
     )  # fmt: skip
 
 
 def _secrets(package: str) -> Iterator[Question]:
-    for name, purpose in _SECRETS.items():
+    for name, (short, purpose) in _SECRETS.items():
         yield Question(
-            name=f"{package}/secret-{name}", kind="password", priority="high", short=f"CHAP secret of the {name}:",
+            name=f"{package}/secret-{name}", kind="password", priority="high", short=short,
             long=(
-                f"Of the two CHAP secrets of the site, {purpose}. It stands as \"{name}\" in the file that the command "
-                "\"nfsha secrets init\" made, and is the same on the target and on all nodes.",
+                f"{purpose} It stands as \"{name}\" in the file that the command \"nfsha secrets init\" made, and is the "
+                "same on the target and on all nodes.",
                 "It is kept in /etc/nfsha/secrets, which only root can read, and not in the debconf database.",
             ),
         )  # fmt: skip
 
 
-def _format(package: str, site: Site) -> Iterator[Question]:
+def _format(package: str) -> Iterator[Question]:
     yield Question(
         name=f"{package}/format", kind="boolean", priority="high", default="false",
         short="Partition and format the shared LUN?",
         long=(
-            f"The shared LUN of cluster {site.cluster.name} is ${{device}}.",
-            "If you agree, this node gives it a partition table and two OCFS2 file systems, once, and only if nothing "
-            "at all is found on it. A LUN that holds anything is left as it is, whatever you answer.",
+            "The device is ${device}.",
+            "With this consent the node gives it a partition table and two OCFS2 file systems, once, and only if "
+            "nothing at all is found on it. A LUN that holds anything is left as it is in any case.",
         ),
     )  # fmt: skip

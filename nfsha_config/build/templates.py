@@ -18,8 +18,8 @@ def text(package: str, questions: tuple[Question, ...]) -> str:
 def _template(question: Question) -> str:
     lines = [f"Template: {question.name}", f"Type: {question.kind}"]
     if question.choices:
-        # Names and key words of the site's file are not for translation.
-        lines.append("Choices: " + ", ".join(question.choices))
+        # Names are not for translation; of words debconf keeps the original as the answer.
+        lines.append(("__" if question.words else "") + "Choices: " + ", ".join(question.choices))
     if question.default:
         lines.append(f"Default: {question.default}")
     lines.append(f"_Description: {question.short}")

@@ -20,7 +20,9 @@ class Setting:
 
     key is "table.name"; default is what TOML would hold, REQUIRED where there is no sensible one; asked is the
     debconf priority at which nfsha-node asks for it (debconf-devel(7)), None where only the file sets it; help is
-    one sentence; why gives the reason of the default or the source of a limit.
+    one sentence; why gives the reason of the default or the source of a limit; prompt is what debconf asks with.
+    Prompt, help and why of a setting that is asked for are translated (packages/common/debian/po): after a change
+    there, `scripts/update-po`. They keep to the Developer's Reference, 6.5.
     """
 
     key: str
@@ -29,6 +31,7 @@ class Setting:
     asked: Priority | None
     help: str
     why: str = ""
+    prompt: str = ""
 
     @property
     def table(self) -> str:
@@ -67,30 +70,39 @@ SETTINGS = (
     ),
     Setting(
         "network.virtual_address", kinds.INTERFACE_ADDRESS, REQUIRED, "medium",
-        "Virtual address with prefix length; clients mount from it.",
+        "Clients mount the data from this address, which the serving node holds.",
+        prompt="Virtual address with prefix length:",
     ),
     Setting(
         "network.interface", kinds.INTERFACE, "eth1", "medium",
-        "Network interface of the nodes that carries the virtual address.",
+        "The serving node sets the virtual address up on this interface of its own.",
+        prompt="Network interface for the virtual address:",
     ),
     Setting(
         "network.router_id", kinds.integer(1, 255, "VRRP carries it in one byte (RFC 5798, 5.2.3)"), 101, "low",
-        "VRRP virtual router id; no other VRRP router in the same network may have it.",
+        "No other VRRP router in the same network may have this number.",
+        prompt="VRRP virtual router ID:",
     ),
     Setting(
         "network.fail_back", kinds.choice("manual", "automatic"), "manual", "medium",
-        "Whether the first node takes the address back when it returns.",
-        "Going back is a second interruption, so manual is the default (keepalived.conf(5), nopreempt).",
+        "The first node can serve again by itself when it has returned, or wait for a switchover.",
+        "Going back is a second interruption, so the default is to wait (keepalived.conf(5), nopreempt).",
+        prompt="Return of the service to the first node:",
     ),
     Setting(
         "network.witnesses", kinds.ADDRESSES, [], "low",
-        "Addresses that a serving node must be able to ping, such as the router; one answer is enough.",
-        "Never a client: a client that is switched off says nothing about the server.",
+        "A node serves only while one of these addresses, such as the router's, answers its pings; none are needed.",
+        "A client is no witness: when it is switched off, that says nothing about the server.",
+        prompt="Addresses of witnesses, separated by commas:",
     ),
     Setting(
-        "storage.portal", kinds.PORTAL, REQUIRED, "medium", "Address and port of the iSCSI target.",
+        "storage.portal", kinds.PORTAL, REQUIRED, "medium", "The nodes log in at this portal, over the storage network.",
+        prompt="Address and port of the iSCSI target:",
     ),
-    Setting("storage.iqn", kinds.IQN, REQUIRED, "medium", "iSCSI qualified name of the target."),
+    Setting(
+        "storage.iqn", kinds.IQN, REQUIRED, "medium", "The nodes find the shared LUN by this name.",
+        prompt="iSCSI qualified name of the target:",
+    ),
     Setting(
         "storage.device", kinds.DEVICE, REQUIRED, None,
         "Block device on the target machine that is given as the LUN, whole.",
@@ -129,45 +141,55 @@ SETTINGS = (
         "UUID in the file handles, so that they are the same on every node, exports(5).",
     ),
     Setting(
-        "client.mount_point", kinds.PATH, "/data", "medium", "Directory where clients mount the data.",
+        "client.mount_point", kinds.PATH, "/data", "medium",
+        "Clients find the data in this directory, which is made when it is missing.",
+        prompt="Mount point on clients:",
     ),
     Setting(
         "timings.vrrp_interval", kinds.seconds(0.1, 40, "VRRPv3 counts centiseconds in 12 bits (RFC 5798)"), 1.0, "low",
-        "Seconds between VRRP advertisements; a node takes over after three missing ones.",
-        "A takeover waits for the disk heartbeat anyway, so a shorter one gains little.",
+        "A node takes over after three missing advertisements.",
+        "A takeover waits for the disk heartbeat anyway, so a shorter interval gains little.",
+        prompt="Seconds between VRRP advertisements:",
     ),
     Setting(
         "timings.o2cb_threshold", kinds.integer(7, 1000, "ocfs2-tools refuses less than 7"), 16, "low",
-        "Disk heartbeats (one each 2 s) until a silent node counts as dead; it resets itself one beat earlier.",
+        "A node writes a disk heartbeat each 2 s; a silent one resets itself a beat before it counts as dead.",
         "31 (62 s) is the kernel's default, 7 (14 s) the least; 16 (32 s) outlives an iSCSI reconnect.",
+        prompt="Disk heartbeats until a silent node is dead:",
     ),
     Setting(
         "timings.fence_after", kinds.integer(2, 1000, "a single late heartbeat says nothing"), 3, "low",
-        "Disk heartbeats (one each 2 s) that a node misses, and answers no ping either, until another fences it.",
+        "A node that misses so many disk heartbeats (one each 2 s) and answers no ping either is kept from the disk.",
         "At timings.o2cb_threshold or above none is fenced, and a dead node is waited for as long as o2cb does.",
+        prompt="Disk heartbeats until a silent node is fenced:",
     ),
     Setting(
         "timings.o2cb_idle", kinds.integer(5000, 600000, "ocfs2-tools refuses less than 5000"), 10000, "low",
-        "Milliseconds of silence until the connection between the nodes counts as broken.",
+        "OCFS2 has a connection between each two nodes, which counts as broken after this silence.",
+        prompt="Milliseconds until a silent connection is broken:",
     ),
     Setting(
         "timings.o2cb_keepalive", kinds.integer(1000, 600000, "ocfs2-tools refuses less than 1000"), 2000, "low",
-        "Milliseconds of silence until a keepalive is sent between the nodes; less than the idle time.",
+        "After this silence a node asks the other one for a sign of life; it is less than timings.o2cb_idle.",
         "The kernel refuses a keepalive that is not below the idle time (nodemanager.c).",
+        prompt="Milliseconds of silence until a keepalive is sent:",
     ),
     Setting(
         "timings.o2cb_reconnect", kinds.integer(2000, 600000, "ocfs2-tools refuses less than 2000"), 2000, "low",
-        "Milliseconds between two attempts to connect the nodes.",
+        "A node whose connection to another one is broken tries again after this time.",
+        prompt="Milliseconds between attempts to connect:",
     ),
     Setting(
         "timings.nfs_lease", kinds.integer(10, 3600, "knfsd takes 10 to 3600 (fs/nfsd/nfsctl.c)"), 15, "low",
-        "NFSv4 lease in seconds; an idle client notices a takeover after two thirds of it.",
+        "An idle client notices a takeover after two thirds of the lease.",
         "With a lease of 90 s an idle client held the grace period up for 54 s.",
+        prompt="NFSv4 lease in seconds:",
     ),
     Setting(
         "timings.nfs_grace", kinds.integer(10, 3600, "knfsd takes 10 to 3600 (fs/nfsd/nfsctl.c)"), 90, "low",
-        "NFSv4 grace period in seconds: how long clients may take to reclaim; it ends early when all have.",
+        "After a takeover clients have this time to reclaim what they held; it ends early when all have.",
         "With 15 s a client came back after its TCP back-off, too late, and lost its lock.",
+        prompt="NFSv4 grace period in seconds:",
     ),
 )  # fmt: skip
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from nfsha_config.build import preseed, templates
-from nfsha_config.build.question import questions, settings_asked, text_of
+from nfsha_config.build.question import Question, questions, settings_asked, text_of
 from nfsha_config.problems import NfshaError, Refused
 from nfsha_config.render import PACKAGES
 from nfsha_config.site import load
@@ -58,27 +59,44 @@ def test_a_template_as_debconf_reads_it() -> None:
     assert (
         "Template: nfsha-node/network-fail-back\n"
         "Type: select\n"
-        "Choices: manual, automatic\n"
+        "__Choices: manual, automatic\n"
         "Default: manual\n"
-        "_Description: Fail back:\n"
-        " Whether the first node takes the address back when it returns.\n"
+        "_Description: Return of the service to the first node:\n"
+        " The first node can serve again by itself when it has returned, or wait for a\n"
+        " switchover.\n"
         " .\n"
-        " Going back is a second interruption, so manual is the default\n"
+        " Going back is a second interruption, so the default is to wait\n"
         " (keepalived.conf(5), nopreempt).\n"
         "\n"
     ) in text
     assert (
         "Template: nfsha-node/format\nType: boolean\nDefault: false\n"
         "_Description: Partition and format the shared LUN?\n"
-        " The shared LUN of cluster ocfs2 is ${device}.\n"
+        " The device is ${device}.\n"
     ) in text
+    assert "Template: nfsha-node/node\nType: select\nChoices: nfs1, nfs2\n" in text
 
 
-def test_short_descriptions_fit_a_dialog() -> None:
-    for package in PACKAGES:
-        for question in questions(package, SITE):
-            assert len(question.short) <= 65
-            assert question.short.endswith("?" if question.kind == "boolean" else ":")
+@pytest.mark.parametrize("question", questions(NODE, SITE), ids=lambda question: question.name)
+def test_the_style_of_questions(question: Question) -> None:
+    """debconf-devel(7); Developer's Reference, 6.5.2 to 6.5.4."""
+    assert len(question.short) <= 65
+    assert question.short.endswith("?" if question.kind == "boolean" else ":")
+    assert question.long, "says nothing beyond its prompt"
+    assert sum(len(paragraph) // 78 + 2 for paragraph in question.long) <= 20
+    for text in (question.short, *question.long):
+        assert text[0].isupper() or text[0].isdigit() or text.startswith("iSCSI")
+        assert not re.search(r"\b(you|yours?|please|I|my|we|our|us|yes|true)\b", text, re.IGNORECASE), text
+    for paragraph in question.long:
+        assert paragraph.endswith(".")
+        assert question.short.rstrip(":?").casefold() not in paragraph.casefold()
+
+
+def test_the_node_asks_all_that_the_other_packages_ask() -> None:
+    """Its catalogue of translations is that of all."""
+    asked = {text for question in questions(NODE, SITE) for text in (question.short, *question.long)}
+    for package in (TARGET, CLIENT):
+        assert {text for question in questions(package, SITE) for text in (question.short, *question.long)} <= asked
 
 
 def test_a_preseed_holds_the_answers_that_a_site_can_not() -> None:
