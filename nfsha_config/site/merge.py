@@ -101,15 +101,14 @@ def _flat(data: Mapping[str, Any]) -> dict[Path, Any]:
 
 
 def _edited(text: str, changes: Changes, donor: str = "") -> str:
-    """The text with changes; a list of tables comes with its comments from the donor."""
+    """The text with changes; those that the donor has come as they stand there, with their comments."""
     if not changes:
         return text
     try:
         document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
         giver = tomlkit.parse(donor)
         for path, value in changes.items():
-            given = giver.get(path[0])
-            _change(document, path, given if path[1:] == () and isinstance(given, AoT) else value)
+            _change(document, path, _as_given(giver, path, value))
         result = tomlkit.dumps(document)
     except TOMLKitError as error:
         raise InputError(_SOURCE, [Problem("TOML", str(error), "mend the line named; see https://toml.io")]) from error
@@ -118,6 +117,14 @@ def _edited(text: str, changes: Changes, donor: str = "") -> str:
         return result
     # tomlkit can misplace what follows dotted keys or inline tables: better the right values without the comments.
     return plain(expected)
+
+
+def _as_given(giver: tomlkit.TOMLDocument, path: Path, value: Any) -> Any:
+    given: Any = giver.get(path[0])
+    if path[1:] == ():
+        return given if isinstance(given, AoT) else value
+    one = given.get(path[1]) if type(given) is Table else None
+    return one if one is not None and _same(one, value) else value
 
 
 def _change(document: tomlkit.TOMLDocument, path: Path, value: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from nfsha_config.render import ManagedFile
 
 _TOP = Path(__file__).resolve().parents[3]
-_LAY = """
+LAY = """
 mount -t tmpfs tmpfs "$scratch"
 for top in usr etc var srv; do
     mkdir -p "$scratch/$top/upper" "$scratch/$top/work" ${borrowed:+"$borrowed/$top"}
@@ -43,7 +43,7 @@ def on_machine(files: Iterable[ManagedFile], script: str, *, check: bool = True)
             place.write_text(file.text, encoding="utf-8")
             place.chmod(file.mode)
         tree.mkdir(exist_ok=True)
-        line = f'set -eu\n{_LAY}{_SET_UP}\ncp -a "$files/." /\ncd /\n' + (script if check else f"set +e\n{script}\necho $?")
+        line = f'set -eu\n{LAY}{_SET_UP}\ncp -a "$files/." /\ncd /\n' + (script if check else f"set +e\n{script}\necho $?")
         done = subprocess.run(
             ["unshare", "--mount", "--net", "--uts", "sh", "-c", line],
             env={

@@ -120,6 +120,12 @@ def test_the_admins_values_survive() -> None:
     assert merge.merge(LAB, current, NEW) == expected
 
 
+def test_a_comment_on_the_admins_line_comes_with_it() -> None:
+    current = LAB.replace('interface = "eth1"', 'interface = "eth9"  # the second port')
+    merged = merge.merge(LAB, current, LAB.replace("revision = 1", "revision = 2"))
+    assert merged == current.replace("revision = 1", "revision = 2")
+
+
 def test_an_admins_pin_of_a_default_survives() -> None:
     current = f"{LAB}\n[timings]\nnfs_lease = 15\n"
     new = f"{LAB}\n[timings]\nnfs_lease = 30\n"

@@ -1,0 +1,158 @@
+"""A program in a real terminal (tmux), and a person before it who answers debconf's questions."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_PATIENCE = 120.0
+_LOOK = 0.1
+COLUMNS, LINES = 80, 24
+"""The terminal that every dialog has to fit in."""
+
+
+class Terminal:
+    """What is on the screen, and the keys."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+
+    def tmux(self, *words: str) -> str:
+        """Ask this terminal's own tmux."""
+        argv = ["tmux", "-u", "-f", "/dev/null", "-S", str(self.socket), *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+    @property
+    def screen(self) -> str:
+        """The screen as it is now."""
+        return self.tmux("capture-pane", "-p", "-t", "0")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program has ended."""
+        return self.tmux("display-message", "-p", "-t", "0", "#{pane_dead}").strip() == "1"
+
+    def status(self) -> int:
+        """The exit status of a program that has ended."""
+        return int(self.tmux("display-message", "-p", "-t", "0", "#{pane_dead_status}"))
+
+    def press(self, *keys: str) -> None:
+        """Keys by tmux's names."""
+        self.tmux("send-keys", "-t", "0", *keys)
+
+    def type(self, text: str) -> None:
+        """A text as it is."""
+        self.tmux("send-keys", "-l", "-t", "0", "--", text)
+
+    def wait(self, happened: Callable[[], bool], what: str) -> None:
+        """Look until it has happened."""
+        deadline = time.monotonic() + _PATIENCE
+        while not happened():
+            assert time.monotonic() < deadline, f"waited for {what}; the screen:\n{self.screen}"
+            time.sleep(_LOOK)
+
+
+@contextmanager
+def terminal(folder: Path, argv: Sequence[str]) -> Iterator[Terminal]:
+    """argv in a terminal of its own; the screen stays when it ends."""
+    one = Terminal(folder / "tmux")
+    size = ("-x", str(COLUMNS), "-y", str(LINES))
+    try:
+        # The first command only keeps tmux up until it is told to keep the screen.
+        one.tmux("new-session", "-d", *size, "sleep", "600")
+        one.tmux("set-option", "-g", "remain-on-exit", "on")
+        one.tmux("set-option", "-g", "escape-time", "0")
+        one.tmux("respawn-pane", "-k", "-t", "0", *argv)
+        yield one
+    finally:
+        one.tmux("kill-server")
+
+
+BACK, YES, NEXT = "<back>", "<yes>", "<the second choice>"
+"""Answers that each frontend has its own keys for."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """How one frontend is used: the environment that chooses it, what is pressed, and whether it draws boxes.
+
+    clear empties the field; back is empty where there is no way back.
+    """
+
+    env: Mapping[str, str]
+    clear: tuple[str, ...]
+    back: tuple[str, ...]
+    yes: tuple[str, ...]
+    next: tuple[str, ...]
+    boxes: bool
+
+    def asked(self, screen: str) -> str:
+        """What the program asks now: of a box all of it, of lines the last one."""
+        if self.boxes:
+            return re.sub(r"[\s\u2502]+", " ", screen)
+        return ([line for line in screen.splitlines() if line.strip()] or [""])[-1]
+
+    def give(self, one: Terminal, answer: str | None) -> None:
+        """Press what an answer takes; None takes the default."""
+        if answer == BACK:
+            one.press(*self.back)
+            return
+        if answer == YES:
+            one.press(*self.clear, *self.yes)
+        elif answer == NEXT:
+            one.press(*self.clear, *self.next)
+        elif answer is not None:
+            if self.clear:
+                one.press(*self.clear)
+            one.type(answer)
+        one.press("Enter")
+
+
+_LINES = ("y",), ("2",), False
+FRONTENDS = {
+    "whiptail": Keys({"DEBIAN_FRONTEND": "dialog"}, ("Home", "C-k"), ("Escape",), ("Tab",), ("Down",), True),
+    "dialog": Keys(
+        {"DEBIAN_FRONTEND": "dialog", "DEBCONF_FORCE_DIALOG": "1"}, ("Home", "C-k"), ("Escape",), ("Tab",), ("Down",), True
+    ),
+    "readline": Keys({"DEBIAN_FRONTEND": "readline"}, ("C-a", "C-k"), ("C-u",), *_LINES),
+    # What readline is without libterm-readline-gnu-perl: an empty answer takes the default.
+    "plain readline": Keys({"DEBIAN_FRONTEND": "readline", "PERL_RL": "Stub"}, (), (), *_LINES),
+}
+
+
+@dataclass
+class Person:
+    """Answers what is asked, knowing it by its prompt, and takes the default of all else.
+
+    answers holds a list for each prompt, with an answer for each time that it is shown.
+    """
+
+    keys: Keys
+    prompts: Sequence[str]
+    answers: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    screens: dict[str, str] = field(default_factory=dict)
+
+    def answer(self, one: Terminal) -> None:
+        """Until the program ends."""
+        todo = {prompt: list(answers) for prompt, answers in self.answers.items()}
+        while True:
+            one.wait(lambda: one.ended or self._asked(one) is not None, "a question or the end")
+            prompt = self._asked(one)
+            if one.ended or prompt is None:
+                break
+            self.seen.append(prompt)
+            self.screens[prompt] = one.screen
+            self.keys.give(one, todo[prompt].pop(0) if todo.get(prompt) else None)
+            one.wait(lambda: one.ended or self._asked(one) not in (None, prompt), f"what comes after {prompt!r}")
+        assert one.status() == 0, one.screen
+        assert not any(todo.values()), f"never asked for: {todo}; asked: {self.seen}"
+
+    def _asked(self, one: Terminal) -> str | None:
+        asked = self.keys.asked(one.screen)
+        return next((prompt for prompt in self.prompts if prompt in asked), None)
