@@ -24,7 +24,8 @@ def parse(text: str) -> dict[str, str]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str, str | None]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    # Only the shell's own end of line ends one: what was typed may hold others that splitlines() knows.
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             key, equals, value = line.partition("=")
             yield number, key.strip(), value.strip() if equals else None

@@ -209,7 +209,7 @@ def deconfigure(package: str) -> None:
 @click.argument("package", type=PACKAGE)
 @files_errors
 def plan(package: str) -> None:
-    """Show what `nfsha configure` would change on this machine."""
+    """Show what `nfsha configure` would change on this machine, and what that costs a running cluster."""
     from nfsha_config.host import configure as host
 
     for line in host.plan(package, Paths()):

@@ -45,6 +45,10 @@ class Paths:
         """The packaged site as it was merged last: tells an admin's edit from an older revision."""
         return self.at("/var/lib/nfsha/site.base.toml")
 
+    def configured_site(self, package: str) -> Path:
+        """The site that the machine was configured with last for a package: tells what a change would cost."""
+        return self.at(f"/var/lib/nfsha/{package}.site.toml")
+
     @property
     def o2cb_defaults(self) -> Path:
         """The shell variables of ocfs2-tools, o2cb.sysconfig(5)."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nfsha_config.render import PACKAGES
+from nfsha_config.site import kinds
 from nfsha_config.site.model import Site
 from nfsha_config.site.settings import SETTINGS, Priority, Setting
 
@@ -37,13 +38,6 @@ class Question:
     key: str | None = None
 
 
-def text_of(value: object) -> str:
-    """A site's value as an answer at a question; the opposite of Kind.of_text."""
-    if isinstance(value, tuple):
-        return ", ".join(str(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def settings_asked(package: str) -> tuple[Setting, ...]:
     """The settings that a package asks for."""
     if package == TARGET:
@@ -70,7 +64,7 @@ def _setting(package: str, setting: Setting, site: Site) -> Question:
         priority=setting.asked,
         short=setting.prompt,
         long=(setting.help, *([setting.why] if setting.why else [])),
-        default=text_of(getattr(getattr(site, setting.table), setting.name)),
+        default=kinds.text_of(getattr(getattr(site, setting.table), setting.name)),
         choices=setting.kind.choices,
         words=bool(setting.kind.choices),
         key=setting.key,
@@ -90,8 +84,8 @@ def _secrets(package: str) -> Iterator[Question]:
         yield Question(
             name=f"{package}/secret-{name}", kind="password", priority="high", short=short,
             long=(
-                f"{purpose} It stands as \"{name}\" in the file that the command \"nfsha secrets init\" made, and is the "
-                "same on the target and on all nodes.",
+                f"{purpose} It stands as \"{name}\" in the file that the command \"nfsha secrets init\" made, and is "
+                "the same on the target and on all nodes.",
                 "It is kept in /etc/nfsha/secrets, which only root can read, and not in the debconf database.",
             ),
         )  # fmt: skip

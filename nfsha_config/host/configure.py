@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from nfsha_config import render
-from nfsha_config.host import install, machine, o2cb
+from nfsha_config.host import agreement, impact, install, machine, o2cb
 from nfsha_config.host.machine import Machine
 from nfsha_config.host.write import write
 from nfsha_config.paths import Paths
@@ -18,6 +19,8 @@ from nfsha_config.render import ManagedFile
 from nfsha_config.site import load, merge, secrets
 from nfsha_config.site.model import Node, Site
 from nfsha_config.site.secrets import Secrets
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,24 +51,32 @@ class Wanted:
 def configure(package: str, answers: Mapping[str, str], paths: Paths) -> list[str]:
     """Make the machine what the site and the answers say; return a line for each thing that changed.
 
-    Nothing is written when anything is wrong. Raises InputError with all problems, CommandFailed.
+    What it costs is told before. Nothing is written when anything is wrong. Raises InputError with all problems,
+    Refused where it would be an outage, CommandFailed.
     """
     wanted = decide(package, answers, paths)
+    cost = impact.of(package, wanted.site, paths)
+    for line in cost.lines:
+        log.info("%s", line)
+    if package == NODE:
+        cost.allow(paths)
     changed = _write_own(wanted, paths)
     changed += install.install(package, wanted.files, paths)
     if package == NODE and o2cb.configure(wanted.site, paths):
         changed.append(f"{paths.o2cb_defaults}: keys set")
     if changed:
-        install.tell_systemd(changed, paths)
+        install.tell_systemd(changed, paths, interrupt=cost.may_interrupt(paths))
     if package == CLIENT:
         install.automount(wanted.site.client.mount_point, paths)
+    write(paths.configured_site(package), wanted.site_text)
     return changed
 
 
 def plan(package: str, paths: Paths) -> list[str]:
-    """What configure would change, without doing it."""
+    """What configure would change, and what that costs, without doing it."""
     wanted = decide(package, {}, paths)
-    planned = install.differences(wanted.files, paths)
+    planned = impact.of(package, wanted.site, paths).lines
+    planned += install.differences(wanted.files, paths)
     if package == NODE and o2cb.differs(wanted.site, paths):
         planned.append(str(paths.o2cb_defaults))
     return planned
@@ -92,6 +103,8 @@ def decide(package: str, answers: Mapping[str, str], paths: Paths) -> Wanted:
         here = _noting(problems, _machine, site, answers, paths)
     if site and here:
         node = _noting(problems, machine.node_of, here, site, os.uname().nodename)
+    if site and node:
+        _noting(problems, agreement.check, site, node.name, paths)
     if package != CLIENT:
         chap = _noting(problems, _secrets, answers, paths)
     if problems or not texts or not site:

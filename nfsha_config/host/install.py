@@ -91,15 +91,18 @@ def _take_away(path: str, digest: str, paths: Paths) -> bool:
     return remove(place)
 
 
-def tell_systemd(changed: Sequence[str], paths: Paths) -> None:
-    """Make systemd read units anew, and running programs their files, where that does not interrupt service."""
+def tell_systemd(changed: Sequence[str], paths: Paths, *, interrupt: bool = True) -> None:
+    """Make systemd read units anew, and running programs their files.
+
+    Without interrupt, keepalived gets its file when it starts the next time: its reload would move the address.
+    """
     if not paths.systemd.exists():
         return
     run(["systemctl", "daemon-reload"])
     if any(line.startswith(("/etc/default/o2cb", "/etc/ocfs2/")) for line in changed) and not mounts.ocfs2(paths):
         # It has been started with the package, before it was told of the cluster; it reads its files at a start only.
         run(["systemctl", "try-restart", "o2cb.service"])
-    if "/etc/keepalived/keepalived.conf" in changed and _active("keepalived.service"):
+    if interrupt and "/etc/keepalived/keepalived.conf" in changed and _active("keepalived.service"):
         run(["systemctl", "reload", "keepalived.service"])
     if "/etc/nfsha/gate.nft" in changed and _active("nfsha-gate.service"):
         run(["systemctl", "reload", "nfsha-gate.service"])

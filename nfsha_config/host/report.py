@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from itertools import count
 
-from nfsha_config.host import status, switchover
+from nfsha_config.host import agreement, status, switchover
 from nfsha_config.host.write import read, remove
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
@@ -21,6 +22,7 @@ _LOOK = 0.5
 def main(paths: Paths) -> None:
     """Report each few seconds, and at once when this node begins or ends to serve, until stopped."""
     site = load.load_file(paths.site)
+    agreement.publish(os.uname().nodename, paths)
     serving = False
     for beat in count(int(time.time())):
         now = status.here(site, beat, paths)

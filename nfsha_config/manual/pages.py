@@ -11,7 +11,7 @@ from nfsha_config.manual.command import Command, tree
 from nfsha_config.problems import NfshaError
 from nfsha_config.render.templating import environment_of
 from nfsha_config.site import load, reference
-from nfsha_config.site.settings import SETTINGS
+from nfsha_config.site.settings import MEANING, SETTINGS
 
 SOURCES = changelog.CHECKOUT / "debian" / "man"
 _SITE = "site.toml.5"
@@ -23,7 +23,8 @@ def pages() -> dict[str, str]:
     Raises NfshaError for a command that has no page.
     """
     commands = {command.name: command for command in tree()}
-    found = {_SITE: _render(_SITE, settings=_settings(), example=load.LAB.read_text(encoding="utf-8"))}
+    example = load.LAB.read_text(encoding="utf-8")
+    found = {_SITE: _render(_SITE, settings=_settings(), costs=_costs(), example=example)}
     for name, command in commands.items():
         described = _described(command)
         file = f"{name}.1"
@@ -63,3 +64,8 @@ def _settings() -> str:
         for setting in rows:
             parts += [".TP", f"`{setting.name}`", reference.sentences(setting), ".br", f"({reference.facts(setting)})"]
     return "\n".join(parts)
+
+
+def _costs() -> str:
+    """What a change of a setting can cost."""
+    return "\n".join(line for cost, meaning in MEANING.items() for line in (".TP", f"`{cost}`", f"{meaning}."))

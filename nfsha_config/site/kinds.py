@@ -52,6 +52,13 @@ def typed(value: object) -> str:
     return str(value)
 
 
+def text_of(value: object) -> str:
+    """A checked value as text, at a question or for a person; the opposite of Kind.of_text."""
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def key_text(key: str) -> str:
     """A key as it would be typed in the file."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else typed(key)

@@ -64,6 +64,8 @@ def merge(base: str, current: str, new: str) -> str:
     """
     before, now = _flat(load.tables(base, f"{_SOURCE} as packaged before")), _flat(load.tables(current, _SOURCE))
     changed = {path: now.get(path, _ABSENT) for path in {**before, **now} if not _same(before.get(path), now.get(path))}
+    # Which revision this is, is for the new text to say.
+    changed.pop(("cluster", "revision"), None)
     arriving = _flat(load.tables(new, f"{_SOURCE} as packaged"))
     if base == new:
         return current

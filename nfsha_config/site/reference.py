@@ -5,13 +5,21 @@ from __future__ import annotations
 from itertools import groupby
 
 from nfsha_config.site import kinds
-from nfsha_config.site.settings import REQUIRED, SETTINGS, TABLES, Setting
+from nfsha_config.site.settings import MEANING, REQUIRED, SETTINGS, TABLES, Setting
 
 _HEAD = """\
 # site.toml
 
 The description of a cluster, in [TOML](https://toml.io/en/v1.0.0). `nfsha example` prints a whole one, `nfsha check`
 names all problems of one at once. A key that is left out has its default; a key that is not on this page is refused.
+
+What a change costs a cluster that runs stands behind each key, `nfsha plan PACKAGE` shows it before the change is made,
+and `nfsha configure PACKAGE` before it makes it:
+
+{costs}
+
+A node whose volumes are mounted refuses a change that costs an outage. It also refuses another value than that of a
+node that has the same revision of the site, or a later one, unless the key may differ between nodes.
 
 This page is made from `nfsha_config/site/settings.py` by `python3 -m nfsha_config.site.reference`, and the manual page
 site.toml(5) from the same table; change it there.
@@ -27,7 +35,8 @@ _LISTS = {
 def page() -> str:
     """The page, in Markdown."""
     tables = [_table(name, list(rows)) for name, rows in groupby(SETTINGS, lambda setting: setting.table)]
-    return "\n".join([_HEAD, *tables])
+    costs = "\n".join(f"- *{cost}*: {meaning}" for cost, meaning in MEANING.items())
+    return "\n".join([_HEAD.format(costs=costs), *tables])
 
 
 def heading(table: str) -> str:
@@ -49,7 +58,8 @@ def facts(setting: Setting) -> str:
     """The kind of a setting's value, its default, and whether it is asked for."""
     default = "required" if setting.default is REQUIRED else f"default `{kinds.typed(setting.default)}`"
     asked = f"; asked by debconf, priority {setting.asked}" if setting.asked else ""
-    return f"{setting.kind.name}; {default}{asked}"
+    own = "" if setting.shared else "; may differ between nodes"
+    return f"{setting.kind.name}; {default}{asked}; a change costs: {setting.cost}{own}"
 
 
 def _table(name: str, settings: list[Setting]) -> str:

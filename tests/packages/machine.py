@@ -83,7 +83,7 @@ class Machine:
 
     def holding(self, text: str, *places: str) -> list[str]:
         """The files below the places that hold a text."""
-        return self.run("grep", "-rlF", "--", text, *places, check=False).split()
+        return self.run("grep", "-rslF", "--", text, *places, check=False).split()
 
 
 INSTALL = 'dpkg-preconfigure "$@" && dpkg --force-depends --install "$@"'

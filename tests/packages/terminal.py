@@ -102,10 +102,9 @@ class Keys:
         if answer == BACK:
             one.press(*self.back)
             return
-        if answer == YES:
-            one.press(*self.clear, *self.yes)
-        elif answer == NEXT:
-            one.press(*self.clear, *self.next)
+        if answer in (YES, NEXT):
+            clear = () if self.boxes else self.clear
+            one.press(*clear, *(self.yes if answer == YES else self.next))
         elif answer is not None:
             if self.clear:
                 one.press(*self.clear)
@@ -117,7 +116,7 @@ _LINES = ("y",), ("2",), False
 FRONTENDS = {
     "whiptail": Keys({"DEBIAN_FRONTEND": "dialog"}, ("Home", "C-k"), ("Escape",), ("Tab",), ("Down",), True),
     "dialog": Keys(
-        {"DEBIAN_FRONTEND": "dialog", "DEBCONF_FORCE_DIALOG": "1"}, ("Home", "C-k"), ("Escape",), ("Tab",), ("Down",), True
+        {"DEBIAN_FRONTEND": "dialog", "DEBCONF_FORCE_DIALOG": "1"}, ("C-u",), ("Escape",), ("Tab",), ("Down",), True
     ),
     "readline": Keys({"DEBIAN_FRONTEND": "readline"}, ("C-a", "C-k"), ("C-u",), *_LINES),
     # What readline is without libterm-readline-gnu-perl: an empty answer takes the default.
@@ -141,17 +140,19 @@ class Person:
     def answer(self, one: Terminal) -> None:
         """Until the program ends."""
         todo = {prompt: list(answers) for prompt, answers in self.answers.items()}
-        while True:
-            one.wait(lambda: one.ended or self._asked(one) is not None, "a question or the end")
-            prompt = self._asked(one)
-            if one.ended or prompt is None:
-                break
+        prompt = self._next(one, None)
+        while prompt is not None:
             self.seen.append(prompt)
             self.screens[prompt] = one.screen
             self.keys.give(one, todo[prompt].pop(0) if todo.get(prompt) else None)
-            one.wait(lambda: one.ended or self._asked(one) not in (None, prompt), f"what comes after {prompt!r}")
+            prompt = self._next(one, prompt)
         assert one.status() == 0, one.screen
         assert not any(todo.values()), f"never asked for: {todo}; asked: {self.seen}"
+
+    def _next(self, one: Terminal, before: str | None) -> str | None:
+        """The next question; None at the end. No question is asked twice in a row."""
+        one.wait(lambda: one.ended or self._asked(one) not in (None, before), f"what comes after {before}")
+        return None if one.ended else self._asked(one)
 
     def _asked(self, one: Terminal) -> str | None:
         asked = self.keys.asked(one.screen)

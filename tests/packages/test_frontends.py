@@ -33,7 +33,6 @@ INTERFACE, ROUTER, GRACE = (PROMPTS[BY_KEY[key].question] for key in (
 ))  # fmt: skip
 SECRETS = {PROMPTS["secret-node"]: [CHAP.node], PROMPTS["secret-target"]: [CHAP.target]}
 KEPT = ("/etc/nfsha", "/var/lib/nfsha", "/etc/keepalived", "/etc/ocfs2", "/etc/exports.d", "/etc/nfs.conf.d", "/etc/default")
-DATABASE = "/var/cache/debconf"
 
 
 @pytest.fixture
@@ -101,8 +100,9 @@ ASKED = tuple(setting.question for setting in settings_asked(NODE))
 def assert_secrets_are_in_place_alone(machine: Machine) -> None:
     assert tomllib.loads(machine.read("/etc/nfsha/secrets")) == {"node": CHAP.node, "target": CHAP.target}
     assert machine.run("stat", "--format=%a %U", "/etc/nfsha/secrets") == "600 root\n"
-    assert machine.holding(CHAP.node, "/etc", "/var", "/run") == ["/etc/nfsha/secrets"]
-    assert machine.holding(CHAP.target, "/etc", "/var", "/run") == ["/etc/nfsha/secrets"]
+    for secret in (CHAP.node, CHAP.target):
+        places = ("/etc", "/run", "/var/cache/debconf", "/var/lib/nfsha", "/var/lib/ucf", "/var/lib/dpkg", "/var/log")
+        assert machine.holding(secret, *places) == ["/etc/nfsha/secrets"]
 
 
 def test_a_person_installs_edits_and_reconfigures(desk: Desk, built: Built, second: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from nfsha_config.build import preseed, templates
-from nfsha_config.build.question import Question, questions, settings_asked, text_of
+from nfsha_config.build.question import Question, questions, settings_asked
 from nfsha_config.problems import NfshaError, Refused
 from nfsha_config.render import PACKAGES
-from nfsha_config.site import load
+from nfsha_config.site import kinds, load
 from nfsha_config.site.secrets import Secrets
 from nfsha_config.site.settings import SETTINGS
 
@@ -43,7 +43,7 @@ def test_every_default_is_the_sites_own_value_and_reads_back() -> None:
     ("value", "expected"), [(("a", "b"), "a, b"), ((), ""), (1.0, "1"), (0.25, "0.25"), (90, "90"), ("eth1", "eth1")]
 )
 def test_values_as_answers(value: object, expected: str) -> None:
-    assert text_of(value) == expected
+    assert kinds.text_of(value) == expected
 
 
 def test_high_priority_is_for_questions_without_a_sensible_default() -> None:

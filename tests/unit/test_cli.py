@@ -143,3 +143,7 @@ def test_no_message_shows_an_answer() -> None:
         "answers: line 3: gives node again (give each answer once)",
         "answers: line 4: has no = (write key=value)",
     ]
+
+
+def test_an_answer_may_hold_what_python_takes_for_an_end_of_line() -> None:
+    assert answers.parse("node=a\x0bb\nset.x=\u2028\n") == {"node": "a\x0bb", "set.x": ""}

@@ -11,8 +11,9 @@ import pytest
 from nfsha_config.host import configure, machine
 from nfsha_config.host.machine import Machine
 from nfsha_config.paths import Paths
-from nfsha_config.problems import InputError
+from nfsha_config.problems import InputError, Refused
 from nfsha_config.site import load
+from nfsha_config.site.settings import MEANING
 
 LAB = load.LAB.read_text(encoding="utf-8")
 SECRETS = {"secret.node": "the-nodes-own-secret", "secret.target": "the-targets-own-secret"}
@@ -227,3 +228,39 @@ def test_plan_is_what_configure_would_change(paths: Paths) -> None:
     assert configure.plan(CLIENT, paths) == ["/etc/systemd/system/data.mount"]
     assert mount.read_bytes() == b"caf\xe9"
     assert configure.configure(CLIENT, {}, paths) == ["/etc/systemd/system/data.mount"]
+
+
+def test_what_a_change_costs_is_told_before_it_is_made(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    configure.configure(CLIENT, {}, paths)
+    assert not caplog.messages
+    paths.site.write_text(LAB.replace('mount_point = "/data"', 'mount_point = "/mnt/x"'))
+    told = ["client.mount_point: /data -> /mnt/x: reload", f"reload: {MEANING['reload']}"]
+    planned = configure.plan(CLIENT, paths)
+    assert planned == [*told, "/etc/systemd/system/mnt-x.automount", "/etc/systemd/system/mnt-x.mount"]
+    configure.configure(CLIENT, {}, paths)
+    assert caplog.messages == told
+    assert configure.plan(CLIENT, paths) == []
+
+
+def test_an_outage_is_refused_and_nothing_is_written(paths: Paths) -> None:
+    paths.configured_site(NODE).parent.mkdir(parents=True)
+    paths.configured_site(NODE).write_text(LAB)
+    paths.at("/proc/self").mkdir(parents=True)
+    paths.at("/proc/self/mounts").write_text("/dev/sda1 /var/lib/nfs ocfs2 rw 0 0\n")
+    before = tree(paths)
+    with pytest.raises(Refused, match=r"network\.router_id: 101 -> 77: is an outage"):
+        configure.configure(NODE, {**SECRETS, "set.network.router_id": "77"}, paths)
+    assert tree(paths) == before
+
+
+def test_what_another_node_has_otherwise_is_refused_with_all_other_problems(paths: Paths) -> None:
+    place = paths.shared("site.nfs2.toml")
+    place.parent.mkdir(parents=True)
+    place.write_text(LAB)
+    said = problems(NODE, {"secret.node": "short", "set.network.router_id": "77"}, paths)
+    assert [line.partition(" (")[0] for line in said] == [
+        "nfsha-node: nfs2: network.router_id = 77: is 101 there",
+        "nfsha-node: secrets: node: is too short, too long or has other characters",
+        "nfsha-node: secrets: target: is missing",
+    ]

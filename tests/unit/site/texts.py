@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 
 import pytest
 
 from nfsha_config.problems import InputError
-from nfsha_config.site import load
+from nfsha_config.site import load, merge
+from nfsha_config.site.model import Site
 
 SCALARS = {
     "cluster.name": '"demo"',
@@ -48,3 +50,13 @@ def problems(text: str) -> list[str]:
     assert all(line.startswith("site.toml: ") for line in lines)
     assert len(lines) == len(caught.value.problems)
     return [line.removeprefix("site.toml: ") for line in lines]
+
+
+def changed(values: Mapping[str, object]) -> Site:
+    """The laboratory's site with other values, by key; of a list of tables, in its first row."""
+    data = tomllib.loads(load.LAB.read_text(encoding="utf-8"))
+    for key, value in values.items():
+        table, _, name = key.partition(".")
+        body = data.setdefault(table, {})
+        (body[0] if isinstance(body, list) else body)[name] = value
+    return load.load(merge.plain(data), "changed")

@@ -1,0 +1,55 @@
+"""The settings that all nodes must have alike, against what the other nodes say that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nfsha_config.host.write import read, write
+from nfsha_config.paths import Paths
+from nfsha_config.problems import InputError, Problem
+from nfsha_config.site import load
+from nfsha_config.site.difference import differences
+from nfsha_config.site.model import Site
+
+
+def publish(node: str, paths: Paths) -> None:
+    """Show the others the site that this node runs with."""
+    write(_place(node, paths), paths.site.read_text(encoding="utf-8"))
+
+
+def check(site: Site, node: str, paths: Paths) -> None:
+    """Raises InputError with each setting that a node has otherwise whose site is as new or newer.
+
+    A site that is rolled out node by node is newer than the others', which may differ then. Where the state volume is
+    not mounted nothing is known, and nothing is refused.
+    """
+    for other in site.nodes:
+        theirs = _site_of(other.name, paths) if other.name != node else None
+        if theirs is not None and theirs.cluster.revision >= site.cluster.revision:
+            problems = list(_problems(site, theirs, other.name))
+            if problems:
+                raise InputError(other.name, problems)
+
+
+def _problems(site: Site, theirs: Site, name: str) -> Iterator[Problem]:
+    revision = theirs.cluster.revision
+    hint = f"take that value; or change the site, raise cluster.revision above {revision} and install it on all nodes"
+    if revision > site.cluster.revision:
+        hint = f"install revision {revision} of the site here, as it is on {name}"
+    for one in differences(site, theirs):
+        if one.setting.shared:
+            yield Problem(one.where, f"is {one.text(one.after)} there", hint, one.text(one.before))
+
+
+def _site_of(node: str, paths: Paths) -> Site | None:
+    text = read(_place(node, paths))
+    try:
+        return None if text is None else load.load(text, node)
+    except InputError:
+        # Of a later version of nfsha, which knows more.
+        return None
+
+
+def _place(node: str, paths: Paths) -> Path:
+    return paths.shared(f"site.{node}.toml")

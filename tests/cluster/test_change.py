@@ -1,0 +1,52 @@
+"""An admin changes the site of a running cluster: what each change costs is told, and an outage is never made by mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from nfsha_lab.cluster import Cluster
+from nfsha_lab.load import Load
+from nfsha_lab.machine import Machine
+
+pytestmark = pytest.mark.long
+
+
+def _edit(node: Machine, key: str, value: str) -> None:
+    program = (
+        "from nfsha_config.site import merge; from pathlib import Path; place = Path('/etc/nfsha/site.toml'); "
+        f"place.write_text(merge.with_values(place.read_text(), {{'{key}': {value}}}))"
+    )
+    node.succeed(f'/usr/bin/python3 -c "{program}"')
+
+
+def test_a_change_at_each_cost(cluster: Cluster, load: Load) -> None:
+    first = cluster.serving()
+    second = cluster.other(first)
+    with cluster.one_server_at_most():
+        # Not on one node alone.
+        _edit(second, "timings.nfs_lease", "20")
+        refused = second.run("nfsha configure nfsha-node")
+        assert refused.status == 1
+        assert f"{first.name}: timings.nfs_lease = 20: is 15 there" in refused.err
+        # A new revision may, node by node; but not what no two nodes may have otherwise.
+        _edit(second, "cluster.revision", "2")
+        _edit(second, "network.router_id", "77")
+        refused = second.run("nfsha configure nfsha-node")
+        assert refused.status == 1
+        assert "network.router_id: 101 -> 77: is an outage" in refused.err
+        assert "virtual_router_id 101" in second.succeed("cat /etc/keepalived/keepalived.conf")
+        for node in (second, first):
+            _edit(node, "network.router_id", "101")
+            _edit(node, "cluster.revision", "2")
+            _edit(node, "timings.nfs_lease", "20")
+            told = node.run("nfsha configure nfsha-node")
+            assert told.status == 0
+            assert "timings.nfs_lease: 15 -> 20: switchover" in told.err
+        load.wait_until_writes()
+        assert cluster.serving() is first
+        assert first.succeed("cat /proc/fs/nfsd/nfsv4leasetime").strip() == "15"
+        first.succeed("nfsha switchover")
+        load.wait_until_writes()
+        assert second.succeed("cat /proc/fs/nfsd/nfsv4leasetime").strip() == "20"
+    cluster.assert_healthy()
+    load.stop_and_check()
