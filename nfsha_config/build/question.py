@@ -50,8 +50,8 @@ def questions(package: str, site: Site) -> tuple[Question, ...]:
     """All questions of a package, in the order in which they are asked."""
     return (
         *(_node(package, site) if package == NODE else ()),
-        *(_setting(package, setting, site) for setting in settings_asked(package)),
         *(_secrets(package) if package != CLIENT else ()),
+        *(_setting(package, setting, site) for setting in settings_asked(package)),
         *(_format(package) if package == NODE else ()),
     )
 

@@ -81,7 +81,7 @@ BACK, YES, NEXT = "<back>", "<yes>", "<the second choice>"
 class Keys:
     """How one frontend is used: the environment that chooses it, what is pressed, and whether it draws boxes.
 
-    clear empties the field; back is empty where there is no way back.
+    clear empties the field.
     """
 
     env: Mapping[str, str]
@@ -106,8 +106,7 @@ class Keys:
             clear = () if self.boxes else self.clear
             one.press(*clear, *(self.yes if answer == YES else self.next))
         elif answer is not None:
-            if self.clear:
-                one.press(*self.clear)
+            one.press(*self.clear)
             one.type(answer)
         one.press("Enter")
 
@@ -118,9 +117,8 @@ FRONTENDS = {
     "dialog": Keys(
         {"DEBIAN_FRONTEND": "dialog", "DEBCONF_FORCE_DIALOG": "1"}, ("C-u",), ("Escape",), ("Tab",), ("Down",), True
     ),
+    # With libterm-readline-gnu-perl: without it, debconf's readline shows no default and has no way back.
     "readline": Keys({"DEBIAN_FRONTEND": "readline"}, ("C-a", "C-k"), ("C-u",), *_LINES),
-    # What readline is without libterm-readline-gnu-perl: an empty answer takes the default.
-    "plain readline": Keys({"DEBIAN_FRONTEND": "readline", "PERL_RL": "Stub"}, (), (), *_LINES),
 }
 
 

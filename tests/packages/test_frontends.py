@@ -140,8 +140,6 @@ def test_a_person_installs_edits_and_reconfigures(desk: Desk, built: Built, seco
 
 
 def test_a_person_goes_back(desk: Desk, built: Built) -> None:
-    if not desk.keys.back:
-        pytest.skip("there is no way back in this frontend")
     machine, consent = desk.machine, PROMPTS["format"]
     seen = desk.install(built.debs[NODE], {
         **SECRETS, INTERFACE: ["eth7", "eth8"], ROUTER: [BACK, None], GRACE: [None, "91"], consent: [BACK, None],

@@ -26,7 +26,7 @@ def names(package: str) -> list[str]:
 
 def test_each_package_asks_what_it_needs() -> None:
     asked = [setting.question for setting in SETTINGS if setting.asked]
-    assert names(NODE) == ["node", *asked, "secret-node", "secret-target", "format"]
+    assert names(NODE) == ["node", "secret-node", "secret-target", *asked, "format"]
     assert names(CLIENT) == ["network-virtual-address", "client-mount-point"]
     assert names(TARGET) == ["secret-node", "secret-target"]
 
