@@ -118,7 +118,7 @@ FRONTENDS = {
         {"DEBIAN_FRONTEND": "dialog", "DEBCONF_FORCE_DIALOG": "1"}, ("C-u",), ("Escape",), ("Tab",), ("Down",), True
     ),
     # With libterm-readline-gnu-perl: without it, debconf's readline shows no default and has no way back.
-    "readline": Keys({"DEBIAN_FRONTEND": "readline"}, ("C-a", "C-k"), ("C-u",), *_LINES),
+    "readline": Keys({"DEBIAN_FRONTEND": "readline"}, ("C-a", "C-k"), ("PPage",), *_LINES),
 }
 
 

@@ -238,9 +238,10 @@ def test_target_and_client_on_one_machine(at_whiptail: Desk, built: Built) -> No
 
 
 LOCALES = {
-    # Debian's installer leaves a locale; without one, a person can still say the language.
+    # Debian's installer leaves a locale; without one, a person can still say the language. Its character set is only
+    # needed where debconf-i18n is not installed.
     "de": {"LANG": "de_DE.UTF-8"},
-    "es": {"LANG": "C.UTF-8", "LANGUAGE": "es"},
+    "es": {"LANG": "C.UTF-8", "LANGUAGE": "es.UTF-8"},
 }
 
 
