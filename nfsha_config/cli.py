@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from nfsha_config import __version__, answers, render
-from nfsha_config.build import build, preseed, source
+from nfsha_config.build import build, debian, preseed, source
 from nfsha_config.build.sources import PLACEHOLDER
 from nfsha_config.paths import Paths
 from nfsha_config.problems import NfshaError
@@ -99,6 +100,21 @@ def render_(host: str, site: Path, secrets_file: Path | None, out: Path | None) 
         click.echo(file.text)
 
 
+def debian_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which Debian goes into the repository; their names are those of debootstrap and mmdebstrap."""
+    options = (
+        click.option("--with-dependencies", "release", metavar="RELEASE", help="Also put in all packages of this Debian "
+                     "release (its code name) that a machine without any other source needs."),
+        click.option("--mirror", metavar="URI", help="Of the release.  [default: this machine's]"),
+        click.option("--security-mirror", metavar="URI", help="Of its security updates.  [default: this machine's]"),
+        click.option("--keyring", type=FILE, default=debian.KEYRING, show_default=True, help="Who may sign it."),
+        click.option("--architecture", help="Of the machines, such as arm64.  [default: this machine's]"),
+        click.option("--components", default="main", show_default=True, help="Those to take packages from."),
+        click.option("--include", default="", metavar="NAMES", help="More packages, each with all it needs."),
+    )  # fmt: skip
+    return functools.reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+
 @nfsha.command("build")
 @site_option
 @click.option(
@@ -111,12 +127,19 @@ def render_(host: str, site: Path, secrets_file: Path | None, out: Path | None) 
 @click.option(
     "--tool", type=FILE, metavar="DEB", help="The .deb of this tool, where it can be neither built nor fetched."
 )
+@debian_options
 @files_errors
-def build_(site: Path, out: Path, uri: str, tool: Path | None) -> None:
+def build_(site: Path, out: Path, uri: str, tool: Path | None, release: str | None, **options: Any) -> None:
     """Build the site's packages and put them into a signed apt repository."""
     load.load_file(site)
+    if release is None:
+        context = click.get_current_context()
+        for name in options:
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name.replace('_', '-')} is of no use without --with-dependencies")
+    wanted = debian.of(release, **options) if release is not None else None
     text = site.read_text(encoding="utf-8")
-    for name in build.build(build.Order(text, str(site), out, uri, tool)):
+    for name in build.build(build.Order(text, str(site), out, uri, tool, wanted)):
         click.echo(name)
     click.echo(f"{out / build.SOURCES}: copy it to /etc/apt/sources.list.d/ on each machine")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,12 @@ class Paths:
     def systemd(self) -> Path:
         """Is there when systemd runs the machine (sd_booted(3)); not in a chroot."""
         return self.at("/run/systemd/system")
+
+
+def of_user(variable: str, default: str) -> Path:
+    """A folder of the user's (XDG Base Directory Specification, which wants a relative value of the variable ignored)."""
+    given = Path(os.environ.get(variable, ""))
+    return given if given.is_absolute() else Path.home() / default
 
 
 def templates() -> Path:

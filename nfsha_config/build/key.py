@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nfsha_config import paths
 from nfsha_config.problems import NfshaError
 from nfsha_config.run import run
 
@@ -26,10 +26,8 @@ class Key:
 
 
 def home() -> Path:
-    """The folder of the keyring (XDG Base Directory Specification: data that is the user's)."""
-    data = os.environ.get("XDG_DATA_HOME")
-    base = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
-    return base / "nfsha" / "keyring"
+    """The folder of the keyring."""
+    return paths.of_user("XDG_DATA_HOME", ".local/share") / "nfsha" / "keyring"
 
 
 @contextmanager

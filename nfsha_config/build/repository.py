@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 SUITE = "nfsha"
 COMPONENT = "main"
 _ARCHITECTURES = "amd64 arm64 armhf i386 ppc64el riscv64 s390x"
+_TIMEOUT = 1800.0
+"""Seconds; hundreds of packages may be put in, onto a slow disk."""
 _DISTRIBUTIONS = """\
 Origin: nfsha
 Label: nfsha
@@ -44,5 +46,5 @@ def make(folder: Path, work: Path, debs: Iterable[Path], site_name: str, key: Ke
         "reprepro", "--silent", "--outdir", folder.resolve(), "--confdir", conf.resolve(),
         "--dbdir", (work / "db").resolve(), "--gnupghome", key.home.resolve(), "includedeb", SUITE,
     ]  # fmt: skip
-    run([*command, *sorted(deb.resolve() for deb in debs)])
+    run([*command, *sorted(deb.resolve() for deb in debs)], timeout=_TIMEOUT)
     log.info("signed the repository with %s", key.fingerprint)
