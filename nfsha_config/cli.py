@@ -101,10 +101,10 @@ def render_(host: str, site: Path, secrets_file: Path | None, out: Path | None) 
 
 
 def debian_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which Debian goes into the repository; their names are those of debootstrap and mmdebstrap."""
+    """The options that say what of Debian goes into the repository, named as debootstrap and mmdebstrap name them."""
     options = (
-        click.option("--with-dependencies", "release", metavar="RELEASE", help="Also put in all packages of this Debian "
-                     "release (its code name) that a machine without any other source needs."),
+        click.option("--with-dependencies", "release", metavar="RELEASE", help="Also put in what the packages need of "
+                     "this Debian release (its code name): a machine installs them with no other source."),
         click.option("--mirror", metavar="URI", help="Of the release.  [default: this machine's]"),
         click.option("--security-mirror", metavar="URI", help="Of its security updates.  [default: this machine's]"),
         click.option("--keyring", type=FILE, default=debian.KEYRING, show_default=True, help="Who may sign it."),

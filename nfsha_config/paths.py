@@ -89,7 +89,7 @@ class Paths:
 
 
 def of_user(variable: str, default: str) -> Path:
-    """A folder of the user's (XDG Base Directory Specification, which wants a relative value of the variable ignored)."""
+    """A folder of the user's; the XDG Base Directory Specification wants a relative value of the variable ignored."""
     given = Path(os.environ.get(variable, ""))
     return given if given.is_absolute() else Path.home() / default
 

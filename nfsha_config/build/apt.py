@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import re
 import subprocess
@@ -46,8 +47,8 @@ _TRANSPORT = re.compile(r"Acquire::(https?|ForceIPv4|ForceIPv6|Retries)\b")
 """What is taken from the host's apt.conf: how to reach a mirror, such as its proxy, and nothing of what to trust."""
 _PLANNED = re.compile(r"'(?P<uri>[^']+)' (?P<name>\S+) (?P<size>\d+) ?(?:SHA256:(?P<sha256>[0-9a-f]{64}))?$")
 _REFUSALS = (
-    ("expired|not valid yet", "the mirror's Release file is not of these days (name another --mirror; look at the clock)"),
-    ("NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed", "is not signed by a key of {keyring} (see --keyring)"),
+    ("expired|not valid yet", "the mirror is not up to date (name another --mirror; look at the clock)"),
+    ("NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|signature|not signed", "is not signed by {keyring} (see --keyring)"),
     ("have a Release file", "the mirror has not got it (name a stable release by its code name)"),
     ("404|File not found", "the mirror lacks a file that it lists (name another --mirror, or wait)"),
     ("Hash Sum mismatch|unexpected size", "the mirror sent other bytes than Debian signed (name another --mirror)"),
@@ -126,10 +127,12 @@ class Apt:
         self._run("update", "--error-on=any")
         # apt only warns of what a mirror lacks, or of another release's files, which Debian signed as well.
         got = self._run("indextargets", "--format", "$(CODENAME) $(COMPONENT)").splitlines()
-        for suite, component in ((s, c) for suites in self.debian.suites.values() for s in suites for c in self.debian.components):
+        debian = self.debian
+        suites = (suite for suites in debian.suites.values() for suite in suites)
+        for suite, component in itertools.product(suites, debian.components):
             if f"{suite} {component}" not in got:
                 raise NfshaError(
-                    f"Debian {self.debian.release}: the mirror has no {suite} with {component} for {self.debian.architecture} "
+                    f"Debian {debian.release}: the mirror has no {suite} with {component} for {debian.architecture} "
                     "(name a stable release by its code name; see --components and --architecture)"
                 )
 

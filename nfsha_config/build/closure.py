@@ -1,4 +1,4 @@
-"""The packages of Debian without which the site's packages can't be installed: what a mirror is needed for otherwise."""
+"""The packages of Debian that the site's packages need: what a machine has to have a mirror for otherwise."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nfsha_config.render import PACKAGES
 log = logging.getLogger(__name__)
 
 _BASE = ("?essential", "?priority(required)", "?priority(important)")
-"""What debootstrap puts on each machine. No package says that it needs these (Debian Policy 3.5), and a machine that was
-installed from an older medium has to get newer ones of them with the rest."""
+"""What debootstrap puts on each machine. No package says that it needs the essential ones (Debian Policy 3.5), and a
+machine that was installed from an older medium has to get newer ones of all these together with the rest."""
 
 
 def fetch(apt: Apt, own: Iterable[Path]) -> tuple[Path, ...]:
