@@ -18,10 +18,6 @@ KERNELS = {
 }  # fmt: skip
 """The kernel of each architecture that a machine can have; it holds OCFS2, which Debian's cloud kernels lack."""
 
-_MIRRORS = {
-    "Debian": "http://deb.debian.org/debian", "Debian-Security": "http://security.debian.org/debian-security",
-}  # fmt: skip
-"""Where Debian is when the build host does not know, by the label in its Release files."""
 _TIMEOUT = 600.0
 """Seconds for apt to read the build host's indices; a slow machine takes minutes."""
 
@@ -79,9 +75,9 @@ def of(
 
     components and include are lists with commas. Raises InputError with all problems.
     """
-    usual = _MIRRORS if mirror and security_mirror else _MIRRORS | _host_mirrors(release)
+    usual = {} if mirror and security_mirror else _host_mirrors(release)
     debian = Debian(
-        release, mirror or usual["Debian"], security_mirror or usual["Debian-Security"], keyring,
+        release, mirror or usual.get("Debian", ""), security_mirror or usual.get("Debian-Security", ""), keyring,
         architecture or run(["dpkg", "--print-architecture"]).stdout.strip(), _list(components), _list(include),
     )  # fmt: skip
     problems = tuple(_problems(debian))
@@ -95,7 +91,10 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def _host_mirrors(release: str) -> dict[str, str]:
-    """The mirrors that the build host's apt has itself, by the label of what they hold: of the release, else of any."""
+    """The mirrors that the build host's apt has itself, by the label of what they hold: of the release, else of any.
+
+    A mirror's label stands in its Release file, so a build host that never updated knows none.
+    """
     fields = "$(ORIGIN)|$(LABEL)|$(RELEASE)|$(REPO_URI)"
     command = ["apt-get", "indextargets", "--format", fields, "Created-By: Packages"]
     found = [line.split("|", 3) for line in run(command, check=False, timeout=_TIMEOUT).stdout.splitlines()]
@@ -109,7 +108,9 @@ def _problems(debian: Debian) -> Iterator[Problem]:
         hint = "name a stable release, such as bookworm"
         yield Problem("--with-dependencies", "is not the code name of a release", hint, debian.release)
     for option, uri in (("--mirror", debian.mirror), ("--security-mirror", debian.security_mirror)):
-        if not _URI.match(uri):
+        if not uri:
+            yield Problem(option, "is not named, and this machine's apt has none", "name it, or apt-get update first")
+        elif not _URI.match(uri):
             yield Problem(option, "is not a URI", "as sources.list(5) has them, such as http://HOST/debian", uri)
     if not debian.keyring.is_file():
         yield Problem("--keyring", "is not a file", "apt install debian-archive-keyring", str(debian.keyring))
