@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -139,7 +140,7 @@ class Mirror(BaseHTTPRequestHandler):
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        content = next((self.changed[end] for end in self.changed if self.path.endswith(end)), None)
+        content = next((self.changed[end] for end in self.changed if unquote(self.path).endswith(end)), None)
         self.send_response(302 if content is None else 200)
         if content is None:
             self.send_header("Location", self.upstream + self.path.replace(f"/dists/{self.known_as}", f"/dists/{RELEASE}"))
