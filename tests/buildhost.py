@@ -14,11 +14,14 @@ _BUILT_FROM = ("debian", "nfsha_config", "packages", "scripts", "setup.cfg", "se
 
 
 class BuildHost:
-    """Runs commands in the folder; an alias lasts, as in the reader's shell."""
+    """Runs commands in the folder; an alias lasts, as in the reader's shell. own_key: sign with a key of the folder's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, own_key: bool = True) -> None:
         self.folder = folder
+        self.own = {"XDG_DATA_HOME": str(folder / "data")} if own_key else {}
         self.aliases: list[str] = []
+        self.said = ""
+        """What the server said that was started last."""
         self.servers: list[subprocess.Popen[str]] = []
         for name in _BUILT_FROM:
             (folder / name).symlink_to(TOP / name)
@@ -36,7 +39,9 @@ class BuildHost:
         process = self._start(command)
         if " repo serve " in command:
             self.servers.append(process)
-            return self._first_line(process)
+            assert process.stdout is not None
+            self.said = process.stdout.readline()
+            return self.said
         printed, _ = process.communicate(timeout=_SECONDS)
         assert process.returncode == 0, f"{command}: {process.returncode}\n{printed}"
         return printed
@@ -44,15 +49,11 @@ class BuildHost:
     def _start(self, command: str) -> subprocess.Popen[str]:
         script = "\n".join(["shopt -s expand_aliases", *self.aliases, command])
         # What a user installed beside Debian's modules must not decide.
-        env = {**os.environ, "XDG_DATA_HOME": str(self.folder / "data"), "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
+        env = {**os.environ, **self.own, "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen(
             ["bash", "-c", script], cwd=self.folder, env=env, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-
-    def _first_line(self, process: subprocess.Popen[str]) -> str:
-        assert process.stdout is not None
-        return process.stdout.readline()
 
     def write_site(self, text: str) -> str:
         """The reader has typed this site."""

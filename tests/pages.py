@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -115,14 +115,17 @@ class Page:
 class Walk:
     """A page's marked blocks, run one after the other: `console` and `sh` by the place's name, `toml` by its second word.
 
-    values stand in for what the page's reader has, such as addresses. At its end all marked blocks have been run.
+    values stand in for what the page's reader has, such as addresses. At its end all marked blocks have been run; with
+    `only`, those of these places.
     """
 
-    def __init__(self, page: str, places: Mapping[str, Run], values: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, page: str, places: Mapping[str, Run], values: Mapping[str, str] | None = None, only: Container[str] | None = None
+    ) -> None:
         self.page = page
         self.places = dict(places)
         self.values = values or {}
-        self.left = [block for block in Page(TOP / page).blocks if block.where]
+        self.left = [block for block in Page(TOP / page).blocks if block.where and (not only or block.where in only)]
 
     def __enter__(self) -> Walk:
         return self
