@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -176,7 +177,7 @@ def units(command: list[str]) -> Iterator[str]:
     if name == "systemctl" and named[:1] and named[0] in _NAMED:
         yield from named[1:]
     if name == "journalctl":
-        yield from (after for before, after in zip(arguments, arguments[1:], strict=False) if before in ("-u", "--unit"))
+        yield from (after for before, after in pairwise(arguments) if before in ("-u", "--unit"))
 
 
 @each_page
