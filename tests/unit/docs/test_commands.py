@@ -40,7 +40,7 @@ def words(text: str) -> Iterator[list[str]]:
     """The simple commands of a line, in words; what is no shell, such as an option alone, is one too."""
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;()<>")
-        lexer.commenters = "#"
+        lexer.commenters, lexer.whitespace_split = "#", True
         tokens = list(lexer)
     except ValueError:
         return
@@ -207,7 +207,9 @@ def own_paths() -> Iterator[str]:
 OWN = set(own_paths())
 OWN_FOLDERS = {str(parent) for path in OWN for parent in Path(path).parents}
 # What stands for many: a node's report, an edited file.
-_PATTERNS = re.compile(r"/var/lib/nfs/nfsha/status\.NODE|/etc/nfsha/NAME\.edited|/usr/share/nfsha-\*")
+_PATTERNS = re.compile(
+    r"/var/lib/nfs/nfsha/status\.NODE|/etc/nfsha/NAME\.edited|/usr/share/nfsha-\*|/usr/share/doc/nfsha-(node|client|iscsi-target)"
+)
 
 
 @each_page
