@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import logging
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 _TIMEOUT = 4 * 3600.0
 """Seconds for one run of apt; a closure comes over a slow line, too."""
+_INDICES = 200_000_000
+"""Bytes that apt needs for the indices of a release and its caches of them; what it does at update on a full disk is at
+times to wait for ever. For packages it looks for room by itself, before it fetches them."""
 _CONF = """\
 Dir "{folder}/";
 Dir::Etc "etc";
@@ -141,11 +145,18 @@ class Apt:
 def opened(debian: Debian) -> Iterator[Apt]:
     """apt for a release, with indices that are up to date and verified; its state is kept in the user's cache.
 
-    Raises NfshaError when the mirror can't be reached, lacks the release, or is not signed by the keyring.
+    Raises NfshaError when the mirror can't be reached, lacks the release, or is not signed by the keyring,
+    and when there is no room.
     """
     folder = paths.of_user("XDG_CACHE_HOME", ".cache") / "nfsha" / f"{debian.release}-{debian.architecture}"
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < _INDICES and not any((folder / "state" / "lists").glob("*_Packages")):
+        raise NfshaError(
+            f"{folder}: Debian's indices need {_INDICES / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free "
+            "(XDG_CACHE_HOME names another folder)"
+        )
     with open(folder / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _configure(debian, folder)
