@@ -152,7 +152,7 @@ def opened(debian: Debian) -> Iterator[Apt]:
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
-    if free < _INDICES and not any((folder / "state" / "lists").glob("*_Packages")):
+    if free < _INDICES:
         raise NfshaError(
             f"{folder}: Debian's indices need {_INDICES / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free "
             "(XDG_CACHE_HOME names another folder)"

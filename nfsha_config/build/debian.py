@@ -75,9 +75,11 @@ def of(
 
     components and include are lists with commas. Raises InputError with all problems.
     """
-    usual = {} if mirror and security_mirror else _host_mirrors(release)
+    if not mirror or not security_mirror:
+        usual = _host_mirrors(release)
+        mirror, security_mirror = mirror or usual.get("Debian", ""), security_mirror or usual.get("Debian-Security", "")
     debian = Debian(
-        release, mirror or usual.get("Debian", ""), security_mirror or usual.get("Debian-Security", ""), keyring,
+        release, mirror, security_mirror, keyring,
         architecture or run(["dpkg", "--print-architecture"]).stdout.strip(), _list(components), _list(include),
     )  # fmt: skip
     problems = tuple(_problems(debian))
