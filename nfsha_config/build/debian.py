@@ -75,11 +75,9 @@ def of(
 
     components and include are lists with commas. Raises InputError with all problems.
     """
-    if not mirror or not security_mirror:
-        usual = _host_mirrors(release)
-        mirror, security_mirror = mirror or usual.get("Debian", ""), security_mirror or usual.get("Debian-Security", "")
+    usual: dict[str, str] = {} if mirror and security_mirror else _host_mirrors(release)
     debian = Debian(
-        release, mirror, security_mirror, keyring,
+        release, mirror or usual.get("Debian", ""), security_mirror or usual.get("Debian-Security", ""), keyring,
         architecture or run(["dpkg", "--print-architecture"]).stdout.strip(), _list(components), _list(include),
     )  # fmt: skip
     problems = tuple(_problems(debian))
