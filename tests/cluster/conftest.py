@@ -19,11 +19,6 @@ from nfsha_lab.up import again, installed
 _ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefacts"))
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """--release NAME: the Debian release of the four machines."""
-    parser.addoption("--release", default="bookworm", help="Debian release of the machines (default: bookworm)")
-
-
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Four machines with nfsha installed by apt from the repository of this checkout."""
