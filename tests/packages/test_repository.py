@@ -14,6 +14,7 @@ from nfsha_config.build.changelog import release
 from nfsha_config.build.sources import PLACEHOLDER
 from nfsha_config.render import PACKAGES
 from nfsha_config.site import load
+from tests.packages.apt import Apt
 from tests.packages.conftest import Built
 
 pytestmark = pytest.mark.slow
@@ -114,41 +115,28 @@ def test_templates_are_fit_for_debconf_and_translators(built: Built, tmp_path: P
 
 
 @pytest.fixture
-def apt(built: Built, tmp_path: Path) -> list[str]:
-    """apt-get's options for a root of the test's own, with the repository's nfsha.sources in it."""
-    for folder in ("etc/sources.list.d", "etc/preferences.d", "state/lists/partial", "cache/archives/partial"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "state" / "status").write_text("", encoding="utf-8")
+def apt(built: Built, tmp_path: Path) -> Apt:
+    """An apt that knows a copy of the repository by its nfsha.sources."""
     copy = tmp_path / "repository"
     run("cp", "-r", built.repository, copy)
-    sources = (copy / "nfsha.sources").read_text(encoding="utf-8").replace(PLACEHOLDER, f"file://{copy}/")
-    (tmp_path / "etc" / "sources.list.d" / "nfsha.sources").write_text(sources, encoding="utf-8")
-    options = {
-        "Dir::Etc": tmp_path / "etc", "Dir::State": tmp_path / "state", "Dir::Cache": tmp_path / "cache",
-        "Dir::State::status": tmp_path / "state" / "status", "Dir::Etc::trusted": "/dev/null",
-        "APT::Architecture": "amd64", "APT::Sandbox::User": "", "Acquire::Languages": "none",
-    }  # fmt: skip
     # _apt must be able to read what it verifies.
     for parent in (tmp_path, *tmp_path.parents):
         if parent.owner() == copy.owner() and str(parent) not in ("/", "/tmp"):
             parent.chmod(0o755)
-    return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    sources = (copy / "nfsha.sources").read_text(encoding="utf-8").replace(PLACEHOLDER, f"file://{copy}/")
+    return Apt.make(tmp_path / "apt", sources)
 
 
-def test_apt_takes_the_repository_with_the_key_in_the_sources(apt: list[str], tmp_path: Path) -> None:
-    done = run("apt-get", *apt, "update", "--error-on=any")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    policy = run("apt-cache", *apt, "policy", "nfsha-node").stdout
-    assert source.version(SITE, release()) in policy
-    got = subprocess.run(
-        ["apt-get", *apt, "download", "nfsha-node"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+def test_apt_takes_the_repository_with_the_key_in_the_sources(apt: Apt) -> None:
+    done = apt.update()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert apt.candidate("nfsha-node") == source.version(SITE, release())
+    got = apt.run("apt-get", "download", "nfsha-node")
     assert got.returncode == 0, got.stderr
 
 
 @pytest.mark.parametrize("name", ["InRelease", "main/binary-amd64/Packages.gz"])
-def test_apt_refuses_a_repository_that_was_tampered_with(apt: list[str], tmp_path: Path, name: str) -> None:
+def test_apt_refuses_a_repository_that_was_tampered_with(apt: Apt, tmp_path: Path, name: str) -> None:
     dists = tmp_path / "repository" / "dists" / "nfsha"
     (dists / "Release").unlink()
     (dists / "Release.gpg").unlink()
@@ -160,7 +148,7 @@ def test_apt_refuses_a_repository_that_was_tampered_with(apt: list[str], tmp_pat
     else:
         content[-1] ^= 1
     place.write_bytes(content)
-    done = run("apt-get", *apt, "update", "--error-on=any")
+    done = apt.update()
     assert done.returncode != 0
     assert "signature" in done.stderr or "Hash Sum" in done.stderr or "unexpected size" in done.stderr
 
