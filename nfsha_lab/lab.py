@@ -118,14 +118,21 @@ class Lab:
 
     @property
     def web(self) -> Path:
-        """A symbolic link to the folder that guests see as http://10.0.2.100/."""
+        """A symbolic link to the folder, or to the address of the web server, that guests see as http://10.0.2.100/."""
         return self.folders.run / "www"
 
     def serve(self, folder: Path) -> str:
         """Show guests another folder over HTTP, at once; the address to use inside of them."""
+        return self._show(os.fspath(folder.absolute()))
+
+    def serve_from(self, port: int) -> str:
+        """Show guests the web server at a port of the host's loopback, at once; the address to use inside of them."""
+        return self._show(f"http://127.0.0.1:{port}")
+
+    def _show(self, what: str) -> str:
         new = self.web.with_suffix(".new")
         new.unlink(missing_ok=True)
-        new.symlink_to(folder.absolute())
+        os.symlink(what, new)
         os.replace(new, self.web)
         return f"http://{topology.REPOSITORY_ADDRESS}/"
 

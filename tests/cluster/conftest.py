@@ -14,7 +14,7 @@ from nfsha_lab.folders import Folders
 from nfsha_lab.lab import Lab
 from nfsha_lab.load import Load
 from nfsha_lab.log import say
-from nfsha_lab.up import again, installed
+from nfsha_lab.up import again, booted, installed
 
 _ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefacts"))
 
@@ -32,6 +32,18 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 def cluster(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The installed cluster, whole, as it was when its installation ended."""
     yield again(lab)
+    _keep_what_failed(lab, request)
+
+
+@pytest.fixture
+def plain(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The four machines as plain Debian, just booted."""
+    booted(lab)
+    yield lab
+    _keep_what_failed(lab, request)
+
+
+def _keep_what_failed(lab: Lab, request: pytest.FixtureRequest) -> None:
     if getattr(request.node, "failed", False):
         folder = _ARTEFACTS / request.node.name
         say(f"journals and consoles are kept in {folder}")

@@ -1,0 +1,67 @@
+"""A plain Debian machine installs from what the containers of docker/ serve, and upgrades to a next revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nfsha_config.build import source
+from nfsha_config.build.changelog import release
+from nfsha_config.site import load
+from nfsha_lab.install import PACKAGES, find_or_build
+from nfsha_lab.lab import Lab
+from nfsha_lab.machine import Machine
+from tests.containers import Containers, containers
+from tests.engine import Engine
+
+SITE = load.LAB.read_text(encoding="utf-8")
+SOURCES = "/etc/apt/sources.list.d/nfsha.sources"
+APT = "DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends"
+INSTALL_SECONDS = 1500.0
+
+
+@pytest.fixture
+def served(engine: Engine) -> Iterator[Containers]:
+    with containers(engine) as made:
+        assert made.up() == 0, made.log()
+        yield made
+
+
+@pytest.fixture
+def machine(plain: Lab) -> Machine:
+    """The machine with the disk, just booted, with the answers of its site and nothing else of nfsha on it."""
+    machine = plain["iscsi"]
+    machine.write_file("/root/preseed", find_or_build(plain.folders).preseed(machine.name).read_text(), 0o600)
+    machine.succeed("debconf-set-selections /root/preseed && rm /root/preseed")
+    return machine
+
+
+def test_a_machine_installs_and_upgrades_from_the_containers(
+    machine: Machine, plain: Lab, served: Containers, tmp_path: Path
+) -> None:
+    package = PACKAGES[machine.name]
+    uri = plain.serve_from(served.port)
+    machine.succeed(f"/usr/lib/apt/apt-helper download-file {uri}nfsha.sources {SOURCES}")
+    machine.succeed(f"grep -x 'URIs: {uri}' {SOURCES}")
+    machine.succeed("apt-get update --quiet --error-on=any", 300)
+    machine.succeed(f"{APT} install {package} >/root/apt.log 2>&1 || {{ cat /root/apt.log; false; }}", INSTALL_SECONDS)
+    assert _version(machine, package) == _expected(SITE)
+    machine.wait_for_unit("nfsha-target.service", INSTALL_SECONDS)
+
+    new = SITE.replace("revision = 1", "revision = 2")
+    (tmp_path / "site.toml").write_text(new, encoding="utf-8")
+    assert served.up(site=tmp_path / "site.toml") == 0, served.log()
+    machine.succeed("apt-get update --quiet --error-on=any", 300)
+    machine.succeed(f"{APT} upgrade >/root/apt.log 2>&1 || {{ cat /root/apt.log; false; }}", INSTALL_SECONDS)
+    assert _version(machine, package) == _expected(new) != _expected(SITE)
+    assert machine.failed_units() == []
+
+
+def _version(machine: Machine, package: str) -> str:
+    return machine.succeed(f"dpkg-query --show --showformat='${{Version}}' {package}")
+
+
+def _expected(site: str) -> str:
+    return source.version(load.load(site, "test"), release())
