@@ -7,7 +7,6 @@ web server of this host, as http://ADDRESS:PORT.
 
 import http.server
 import os
-import shutil
 import socket
 import socketserver
 import sys
@@ -35,8 +34,8 @@ def relay(guest: socket.socket, address: tuple[str, int]) -> None:
 
 
 def _pass(source: socket.socket, sink: socket.socket) -> None:
-    with source.makefile("rb", 0) as read, sink.makefile("wb", 0) as write:
-        shutil.copyfileobj(read, write)
+    while data := source.recv(1 << 16):
+        sink.sendall(data)
     sink.shutdown(socket.SHUT_WR)
 
 
