@@ -208,9 +208,9 @@ def own_paths() -> Iterator[str]:
 
 OWN = set(own_paths())
 OWN_FOLDERS = {str(parent) for path in OWN for parent in Path(path).parents}
-# What stands for many: a node's report, an edited file.
+# What stands for many, such as a node's report, or lies in a container.
 _PATTERNS = re.compile(
-    r"/var/lib/nfs/nfsha/status\.NODE|/etc/nfsha/NAME\.edited|/usr/share/nfsha-\*|/usr/share/doc/nfsha-(node|client|iscsi-target)"
+    r"/var/lib/nfs/nfsha/status\.NODE|/etc/nfsha/NAME\.edited|/usr/share/nfsha-\*|/usr/share/doc/nfsha-(node|client|iscsi-target)|/var/lib/nfsha-key"
 )
 
 
