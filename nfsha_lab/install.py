@@ -17,11 +17,11 @@ from nfsha_lab.machine import Machine
 from nfsha_lab.topology import REPOSITORY_ADDRESS
 
 PACKAGES = {"iscsi": "nfsha-iscsi-target", "nfs1": "nfsha-node", "nfs2": "nfsha-node", "client": "nfsha-client"}
-_HOSTS = {"iscsi": "target", "nfs1": "nfs1", "nfs2": "nfs2", "client": "client"}
+HOSTS = {"iscsi": "target", "nfs1": "nfs1", "nfs2": "nfs2", "client": "client"}
 _MADE_FROM = ("debian", "nfsha_config", "packages", "setup.py", "setup.cfg")
 _PYTHON = "/usr/bin/python3"
 _BUILD_SECONDS = 900.0
-_INSTALL_SECONDS = 1500.0
+INSTALL_SECONDS = 1500.0
 _KEPT = 3
 
 
@@ -73,7 +73,7 @@ def install(lab: Lab, repository: Repository) -> Cluster:
     with step("installing by apt on all four machines"):
         parallel(lambda machine: apt_install(machine, repository), lab.all)
     cluster = Cluster(lab)
-    cluster.settle(_INSTALL_SECONDS)
+    cluster.settle(INSTALL_SECONDS)
     make_directory(cluster)
     cluster.settle()
     return cluster
@@ -89,7 +89,7 @@ def apt_install(machine: Machine, repository: Repository) -> None:
     machine.succeed(
         f"DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {package} "
         f">/root/apt.log 2>&1 || {{ cat /root/apt.log; false; }}",
-        _INSTALL_SECONDS,
+        INSTALL_SECONDS,
     )
 
 
@@ -97,7 +97,7 @@ def _build(repository: Repository) -> None:
     secrets = repository.folder / "secrets"
     _nfsha("secrets", "init", str(secrets))
     _nfsha("build", "--out", str(repository.archive), "--uri", f"http://{REPOSITORY_ADDRESS}/")
-    for machine, host in _HOSTS.items():
+    for machine, host in HOSTS.items():
         consent = ["--consent-to-format"] if machine == "nfs1" else []
         out = str(repository.preseed(machine))
         _nfsha("preseed", host, "--secrets", str(secrets), "--out", out, *consent)

@@ -143,9 +143,9 @@ ALLOWED = {
 
 
 def texts() -> list[Path]:
-    folders = ("nfsha_config", "nfsha_lab", "packages", "scripts", "debian", "docs", "tests", ".ci")
+    folders = ("nfsha_config", "nfsha_lab", "packages", "scripts", "vagrant", "debian", "docs", "tests", ".ci")
     found = [path for folder in folders for path in sorted((TOP / folder).rglob("*")) if path.is_file()]
-    return [path for path in [*found, TOP / "README.md"] if "__pycache__" not in path.parts and path.resolve() != SELF]
+    return [path for path in [*found, TOP / "README.md", TOP / "Vagrantfile"] if "__pycache__" not in path.parts and path.resolve() != SELF]
 
 
 @pytest.mark.parametrize("pattern", FORBIDDEN, ids=FORBIDDEN.values())
