@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
@@ -14,8 +14,9 @@ from nfsha_config import __version__
 from nfsha_config.problems import NfshaError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-INSTALLED = Path("/usr/share/doc/python3-nfsha-config/changelog.gz")
-"""Where dh_installchangelogs puts the changelog of a native package."""
+_DOC = Path("/usr/share/doc/python3-nfsha-config")
+INSTALLED = (_DOC / "changelog.gz", _DOC / "changelog.Debian.gz")
+"""Where dh_installchangelogs puts it: of a native package, and of one with a Debian revision, as stdeb makes it."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,17 @@ def release() -> Release:
     Raises NfshaError when neither is there.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH")
-    if given is not None:
-        if not re.fullmatch(r"\d{1,11}", given):
-            raise NfshaError(f"SOURCE_DATE_EPOCH = {given}: is not a Unix time (unset it, or give whole seconds)")
-        return Release(__version__, int(given))
+    if given is not None and not re.fullmatch(r"\d{1,11}", given):
+        raise NfshaError(f"SOURCE_DATE_EPOCH = {given}: is not a Unix time (unset it, or give whole seconds)")
     try:
-        text = _text()
+        found = parse(_text())
     except OSError as error:
-        raise NfshaError(
-            f"{error.filename}: {error.strerror} (the build's date stands there; set SOURCE_DATE_EPOCH instead)"
-        ) from error
-    return parse(text)
+        if given is None:
+            raise NfshaError(
+                f"{error.filename}: {error.strerror} (the build's date stands there; set SOURCE_DATE_EPOCH instead)"
+            ) from error
+        return Release(__version__, int(given))
+    return found if given is None else replace(found, epoch=int(given))
 
 
 def parse(text: str) -> Release:
@@ -68,5 +69,6 @@ def parse(text: str) -> Release:
 def _text() -> str:
     if is_checkout():
         return (CHECKOUT / "debian" / "changelog").read_text(encoding="utf-8")
-    with gzip.open(INSTALLED, "rt", encoding="utf-8") as file:
+    place = next((path for path in INSTALLED if path.exists()), INSTALLED[0])
+    with gzip.open(place, "rt", encoding="utf-8") as file:
         return file.read()

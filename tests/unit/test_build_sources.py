@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import urllib.error
 import urllib.request
@@ -82,6 +83,20 @@ def test_the_time_stamp_may_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     with pytest.raises(NfshaError, match="SOURCE_DATE_EPOCH = yesterday: is not a Unix time"):
         changelog.release()
+
+
+@pytest.mark.parametrize(("name", "version"), [("changelog.gz", "1.2.3"), ("changelog.Debian.gz", "1.2.3~stdeb-1")])
+def test_an_installed_tool_has_the_version_of_its_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, version: str
+) -> None:
+    entry = f"nfsha ({version}) bookworm; urgency=low\n\n  * Entry.\n\n -- A <a@b.invalid>  Tue, 14 Nov 2023 22:13:20 +0000\n"
+    (tmp_path / name).write_bytes(gzip.compress(entry.encode()))
+    monkeypatch.setattr(changelog, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(changelog, "INSTALLED", tuple(tmp_path / place.name for place in changelog.INSTALLED))
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    assert changelog.release() == Release(version, 1_700_000_000)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1600000000")
+    assert changelog.release() == Release(version, 1_600_000_000)
 
 
 def test_the_sources_hold_the_key() -> None:
