@@ -9,7 +9,7 @@ shift 3
 trap 'rm -f "$answers"' EXIT
 export DEBIAN_FRONTEND=noninteractive
 
-others=$(grep -v '# nfsha$' /etc/hosts)
+others=$(sed '/# nfsha$/d' /etc/hosts)
 {
     printf '%s\n' "$others"
     for host; do
