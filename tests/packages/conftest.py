@@ -6,17 +6,26 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from nfsha_config.build import build, changelog, deb, source
+from nfsha_config.build import build, changelog, deb, preseed, serve, source
+from nfsha_config.build.sources import PLACEHOLDER
 from nfsha_config.render import PACKAGES
-from nfsha_config.site import load
+from nfsha_config.site import load, secrets
+from nfsha_config.site.secrets import Secrets
+from tests.packages.chroot import Chroot
 
+TOOL = deb.TOOL
 NEEDED = ("dpkg-buildpackage", "dh", "debconf-updatepo", "reprepro", "gpg", "lintian", "apt-get")
+LINTIAN = ("--allow-root", "--pedantic", "--display-info", "--fail-on=error,warning,info,pedantic")
+"""The options that lintian is run with; an override says why."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,9 @@ class Built:
 
     repository: Path
     again: Path
+    home: Path
+    log: Path
+    secrets: Secrets
 
     @property
     def debs(self) -> dict[str, Path]:
@@ -33,23 +45,37 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     missing = [program for program in NEEDED if not shutil.which(program)]
     if missing:
         pytest.skip(f"programs of a build host are missing: {', '.join(missing)}")
     top = tmp_path_factory.mktemp("build")
     text = load.LAB.read_text(encoding="utf-8")
+    # As on a build host, where the site's secrets and the answers with them lie beside the site.
+    home, chap = top / "home of-the-builder", secrets.make()
+    (home / "tmp").mkdir(parents=True)
+    (home / "site.toml").write_text(text, encoding="utf-8")
+    secrets.write_new(home / "secrets", chap)
+    preseed.write(home / "nfs1.preseed", preseed.text("nfs1", load.load(text, "lab"), chap, format_lun=True))
+    built = Built(top / "repository", top / "somewhere" / "else", home, top / "log", chap)
+    with open(built.log, "wb") as log:
+        subprocess.run(
+            [sys.executable, "-m", "nfsha_config", "--verbose", "build", "--site", "site.toml", "--out", built.repository],
+            cwd=home, stdout=log, stderr=log, check=True,
+            env={
+                **os.environ, "HOME": str(home), "TMPDIR": str(home / "tmp"), "XDG_DATA_HOME": str(home / "data"),
+                "PYTHONPATH": str(changelog.CHECKOUT),
+            },
+        )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(top / "data"))
-        build.build(build.Order(text, "lab", top / "repository"))
         # Another folder, umask and locale: none of them may show in the packages.
         patch.setenv("LC_ALL", "C")
         before = os.umask(0o077)
         try:
-            _build_again(text, top / "somewhere" / "else")
+            _build_again(text, built.again)
         finally:
             os.umask(before)
-        yield Built(top / "repository", top / "somewhere" / "else")
+    return built
 
 
 def _build_again(text: str, folder: Path) -> None:
@@ -59,6 +85,42 @@ def _build_again(text: str, folder: Path) -> None:
         trees.append(folder / package / "tree")
         source.write(source.files(package, site, text, tool), trees[-1])
     deb.build_all(trees, tool)
+
+
+@pytest.fixture(scope="session")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository as an earlier version of the tool built it, for a site with one other value."""
+    top = tmp_path_factory.mktemp("earlier")
+    tree = deb.tool_tree(top / "tree")
+    now = changelog.release().version
+    for name, old, new in (
+        ("nfsha_config/__init__.py", f'"{now}"', '"0.0.1"'),
+        ("debian/changelog", f"({now})", "(0.0.1)"),
+        ("nfsha_config/site/lab.toml", 'mount_point = "/data"', 'mount_point = "/mnt/data"'),
+    ):
+        text = (tree / name).read_text(encoding="utf-8")
+        assert old in text, name
+        (tree / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "nfsha_config", "build", "--out", top / "repository"],
+        cwd=tree, env={**os.environ, "XDG_DATA_HOME": str(top / "data"), "PYTHONPATH": str(tree)}, check=True,
+    )  # fmt: skip
+    return top / "repository"
+
+
+@contextmanager
+def served(repository: Path) -> Iterator[str]:
+    """The address of a repository while it is served by HTTP."""
+    with serve.server(repository, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+def in_chroot(root: Chroot, repository: Path, uri: str) -> None:
+    """Tell a chroot's apt of a repository, by its nfsha.sources."""
+    sources = (repository / build.SOURCES).read_text(encoding="utf-8").replace(PLACEHOLDER, uri)
+    root.run("sh", "-c", f"cat >/etc/apt/sources.list.d/{build.SOURCES}", stdin=sources)
 
 
 class Debconf:

@@ -1,0 +1,71 @@
+"""A bare machine with nfsha.sources and no more: packages come by name, with all that they need, and are set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from nfsha_config.build import preseed
+from nfsha_config.site import load
+from tests.packages import chroot
+from tests.packages.conftest import Built, in_chroot, served
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+SITE = load.load_file(load.LAB)
+INSTALL = ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends")
+
+
+@pytest.fixture
+def bare(built: Built) -> Iterator[chroot.Chroot]:
+    """A minimal Debian whose apt has read the repository as it is served, without a warning."""
+    with chroot.unpacked(chroot.Recipe()) as root, served(built.repository) as uri:
+        in_chroot(root, built.repository, uri)
+        done = root.run("apt-get", "update", "--quiet", "--error-on=any")
+        assert done.returncode == 0 and "\nW:" not in done.stdout and "\nN:" not in done.stdout, done.stdout
+        yield root
+
+
+def give_answers(root: chroot.Chroot, built: Built, host: str) -> None:
+    text = preseed.text(host, SITE, built.secrets, format_lun=host == "nfs1")
+    done = root.run("debconf-set-selections", stdin=text)
+    assert done.returncode == 0, done.stdout
+
+
+def check_secrets(root: chroot.Chroot, built: Built, *outputs: str) -> None:
+    """They lie where they must, open to root alone, and in no output or log."""
+    words = (built.secrets.node, built.secrets.target)
+    found = root.run("grep", "-rlF", "-e", words[0], "-e", words[1], "/etc", "/usr", "/var", "/root", "/tmp", "/run").stdout
+    assert "/etc/nfsha/secrets" in found.split()
+    for path in found.split():
+        facts = root.run("stat", "--format=%a %U", path).stdout.split()
+        assert facts == ["600", "root"], (path, facts)
+    assert not [path for path in found.split() if path.startswith("/var/log/")]
+    assert not [word for word in words for output in outputs if word in output]
+
+
+def test_a_node_comes_without_answers_and_is_set_up_when_they_are_given(bare: chroot.Chroot, built: Built) -> None:
+    came = bare.run(*INSTALL, "nfsha-node", timeout=1200)
+    assert came.returncode == 0, came.stdout[-4000:]
+    assert "is installed, but not set up, for the reason above. Then run: dpkg-reconfigure nfsha-node" in came.stdout
+    assert "Traceback" not in came.stdout
+    give_answers(bare, built, "nfs1")
+    done = bare.run("dpkg-reconfigure", "nfsha-node")
+    assert done.returncode == 0 and "not set up" not in done.stdout, done.stdout
+    assert bare.at("/etc/keepalived/keepalived.conf").is_file()
+    assert bare.at("/etc/systemd/system/srv-nfs4-data.mount").is_file()
+    check_secrets(bare, built, came.stdout, done.stdout)
+    gone = bare.run("apt-get", "purge", "--yes", "--quiet", "nfsha-node")
+    assert gone.returncode == 0, gone.stdout
+    assert not bare.at("/etc/nfsha").exists() and not bare.at("/etc/keepalived/keepalived.conf").exists()
+
+
+def test_target_and_client_come_with_their_answers(bare: chroot.Chroot, built: Built) -> None:
+    give_answers(bare, built, "target")
+    came = bare.run(*INSTALL, "nfsha-iscsi-target", "nfsha-client", timeout=1200)
+    assert came.returncode == 0 and "not set up" not in came.stdout, came.stdout[-4000:]
+    assert bare.at("/etc/systemd/system/data.automount").is_file()
+    check_secrets(bare, built, came.stdout)
+    gone = bare.run("apt-get", "remove", "--yes", "--quiet", "nfsha-iscsi-target", "nfsha-client")
+    assert gone.returncode == 0, gone.stdout
+    assert not bare.at("/etc/systemd/system/data.automount").exists()
