@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,9 @@ _TIMEOUT = 900.0
 def build(tree: Path, tool: Release) -> tuple[Path, ...]:
     """Build the binary packages of a source tree; they lie beside it. Raises CommandFailed."""
     env = {"SOURCE_DATE_EPOCH": str(tool.epoch), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    if " " in tempfile.gettempdir():
+        # po2debconf does not quote it, and dh_installdebconf takes the empty template for a good one.
+        env["TMPDIR"] = "/tmp"
     before = set(tree.parent.glob("*.deb"))
     run(["dpkg-buildpackage", "-b", "-us", "-uc"], cwd=tree, env=env, timeout=_TIMEOUT)
     made = sorted(set(tree.parent.glob("*.deb")) - before)

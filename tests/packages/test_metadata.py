@@ -106,7 +106,8 @@ def test_uscan_reads_the_watch_file_as_it_is() -> None:
     assert "watch line" not in done.stdout.lower().replace("watch line:", "")
 
 
-def test_salsas_pipeline_holds_the_packages_to_the_same() -> None:
+def test_lintian_is_run_with_the_same_options_everywhere() -> None:
     text = (TOP / "debian/salsa-ci.yml").read_text(encoding="utf-8")
-    wanted = [option for option in LINTIAN if option != "--allow-root" and not option.startswith("--fail-on")]
+    wanted = [option for option in LINTIAN if not option.startswith(("--allow-root", "--fail-on"))]
     assert f"SALSA_CI_LINTIAN_ARGS: {' '.join(wanted)}\n" in text
+    assert f"lintian {' '.join(LINTIAN)}" in (TOP / "scripts/lint").read_text(encoding="utf-8")
