@@ -50,7 +50,7 @@ def test_a_node_comes_without_answers_and_is_set_up_when_they_are_given(bare: ch
     assert "is installed, but not set up, for the reason above. Then run: dpkg-reconfigure nfsha-node" in came.stdout
     assert "Traceback" not in came.stdout
     give_answers(bare, built, "nfs1")
-    done = bare.run("dpkg-reconfigure", "nfsha-node")
+    done = bare.run("sh", "-c", "hostname nfs1 && exec dpkg-reconfigure nfsha-node")
     assert done.returncode == 0 and "not set up" not in done.stdout, done.stdout
     assert bare.at("/etc/keepalived/keepalived.conf").is_file()
     assert bare.at("/etc/systemd/system/srv-nfs4-data.mount").is_file()

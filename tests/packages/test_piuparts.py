@@ -52,7 +52,9 @@ def test_piuparts_finds_nothing(built: Built, earlier: Path, tmp_path: Path, pac
         in_chroot(root, earlier, uri)
         done = subprocess.run(
             [
-                *chroot.AS_ROOT, "piuparts", "--existing-chroot", root.folder, "--hard-link", "--keep-sources-list",
+                # A node's name must be the machine's.
+                *chroot.AS_ROOT, "unshare", "--uts", "sh", "-ec", 'hostname "$1" && shift && exec "$@"', "sh", host or "tool",
+                "piuparts", "--existing-chroot", root.folder, "--hard-link", "--keep-sources-list",
                 "--distribution", "bookworm", "--no-eatmydata", "--fail-on-broken-symlinks", "--fail-if-inadequate",
                 "--tmpdir", root.folder.parent, "--scriptsdir", scripts, "--log-file", log, *debs,
             ],
