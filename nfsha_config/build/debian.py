@@ -77,7 +77,7 @@ def of(
     """
     usual: dict[str, str] = {} if mirror and security_mirror else _host_mirrors(release)
     debian = Debian(
-        release, mirror or usual.get("Debian", ""), security_mirror or usual.get("Debian-Security", ""), keyring,
+        release, mirror or usual.get("Debian") or "", security_mirror or usual.get("Debian-Security") or "", keyring,
         architecture or run(["dpkg", "--print-architecture"]).stdout.strip(), _list(components), _list(include),
     )  # fmt: skip
     problems = tuple(_problems(debian))
