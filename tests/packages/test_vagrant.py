@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from nfsha_config.build import deb
 from nfsha_config.site import load
 from nfsha_lab import install, qemu, topology
 from tests import vagrantfile
+from tests.buildhost import BuildHost
+from tests.pages import Walk
 from tests.vagrantfile import TOP
 
 pytestmark = pytest.mark.slow
 SITE = load.load_file(load.LAB)
-PAGE = TOP / "docs" / "howto" / "vagrant.md"
-UP = "vagrant up\n"
 MIB = 1 << 20
 Machines = dict[str, dict[str, Any]]
 
@@ -42,16 +40,12 @@ def machines(read: dict[str, Machines], request: pytest.FixtureRequest) -> Machi
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout in which all commands before `vagrant up` were run, as the page has them."""
-    folder = tmp_path_factory.mktemp("prepared")
-    checkout = folder / "checkout"
-    deb.tool_tree(checkout)
-    shutil.copytree(TOP / "scripts", checkout / "scripts")
-    copy_vagrant(checkout)
-    block = next(text for text in re.findall(r"```\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL) if UP in text)
-    env = {**os.environ, "XDG_DATA_HOME": str(folder / "data")}
-    subprocess.run(["sh", "-eu"], input=block.partition(UP)[0], text=True, cwd=checkout, env=env, check=True, timeout=900)
-    return checkout
+    """A folder in which all commands before `vagrant up` were run, as the page has them."""
+    host = BuildHost(tmp_path_factory.mktemp("checkout"))
+    copy_vagrant(host.folder)
+    with Walk("docs/howto/vagrant.md", {"build-host": host.run}) as page:
+        page.to_the_end()
+    return host.folder
 
 
 def copy_vagrant(folder: Path) -> None:

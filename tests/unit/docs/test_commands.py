@@ -26,7 +26,9 @@ from tests.pages import COMMANDS, PAGES, TOP, WHY_NOT, WHY_NOT_PAGE, Block, Page
 SITE = load.load_file(load.LAB)
 KINDS = {*COMMANDS, "toml", "text"}
 RUN_BY = {
-    "build-host": ("tests/packages/test_tutorial.py",),
+    "build-host": ("tests/packages/test_tutorial.py", "tests/packages/test_vagrant.py"),
+    "stdeb": ("tests/packages/test_stdeb.py",),
+    "new-debian": ("tests/packages/test_stdeb.py",),
     "": ("tests/packages/test_tutorial.py", "tests/cluster/test_howto.py"),
 }
 """Where the commands of a place are run; "" stands for the laboratory's machines."""
