@@ -64,7 +64,7 @@ def _wait_for_first(device: Path, site: Site, found: Found) -> None:
 def _foreign(device: Path, found: Found) -> Refused:
     return Refused(
         f"{device} holds {found.what}; nfsha neither formats nor mounts it. "
-        f"If it may be lost, and only then: wipefs --all {device} and overwrite both ends with zeros"
+        f"If it may be lost, and only then: wipefs --all {device}, then: blkdiscard --zeroout {device}"
     )
 
 
@@ -74,7 +74,7 @@ def _prepare(device: Path, site: Site, found: Found, consent: str, paths: Paths)
     if consent != str(device):
         raise Refused(
             f"{device} is blank, and nobody has consented to format it; "
-            "to consent: dpkg-reconfigure nfsha-node, then: systemctl restart nfsha-node.target"
+            "to consent: dpkg-reconfigure nfsha-node, which goes on from here"
         )
     if found.content is Content.BLANK:
         log.info("%s is blank: partitioning it", device)

@@ -59,7 +59,7 @@ def _check(site: Site) -> None:
     if found.content is Content.FOREIGN:
         raise Refused(
             f"{device} holds {found.what}; it is not served. "
-            f"If it may be lost, and only then: wipefs --all {device} and overwrite both ends with zeros"
+            f"If it may be lost, and only then: wipefs --all {device}, then: blkdiscard --zeroout {device}"
         )
     log.info("%s holds %s; it is served", device, found.content.value)
 

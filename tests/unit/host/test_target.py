@@ -72,7 +72,7 @@ def test_a_foreign_device_is_not_served_and_no_longer(paths: Paths, image: Path)
             target.main(paths)
         assert str(caught.value) == (
             f"{device} holds ext2 (LABEL keep, UUID 11111111-2222-3333-4444-555555555555); it is not served. "
-            f"If it may be lost, and only then: wipefs --all {device} and overwrite both ends with zeros"
+            f"If it may be lost, and only then: wipefs --all {device}, then: blkdiscard --zeroout {device}"
         )
         assert disks.digest(image, device) == before
     assert not _conf(paths).exists()
