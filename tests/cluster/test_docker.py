@@ -16,6 +16,7 @@ from nfsha_lab.machine import Machine
 from tests.containers import Containers, containers
 from tests.engine import Engine
 
+pytestmark = pytest.mark.long
 SITE = load.LAB.read_text(encoding="utf-8")
 SOURCES = "/etc/apt/sources.list.d/nfsha.sources"
 APT = "DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends"

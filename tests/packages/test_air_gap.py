@@ -26,7 +26,7 @@ from nfsha_config.site import load, secrets
 from tests.packages.chroot import AS_ROOT, Chroot, Recipe, unpacked
 from tests.packages.conftest import Built
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 RELEASE = "bookworm"
 SITE = load.load_file(load.LAB)
 HOSTS = dict(zip(PACKAGES, ("target", SITE.nodes[0].name, "client"), strict=True))

@@ -19,7 +19,7 @@ from tests.containers import Containers, containers
 from tests.engine import Engine
 from tests.packages.apt import Apt
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 LAB = load.LAB.read_text(encoding="utf-8")
 KEYRING = "/var/lib/nfsha-key/nfsha/keyring"
 

@@ -21,7 +21,7 @@ from tests.packages.chroot import Chroot
 from tests.packages.conftest import Built
 from tests.pages import TOP, Walk
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 VERSION = f"{changelog.release().version}~stdeb-1"
 FIELDS = ("Package", "Architecture", "Maintainer", "Section", "Priority", "Homepage")
 PAGE = "docs/howto/install-the-tool.md"
