@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Key:
-    """A signing key: the keyring's folder, the fingerprint, and the public part in ASCII armour."""
+    """A signing key: the keyring's folder as gpg is to know it, the fingerprint, and the public part in ASCII armour."""
 
     home: Path
     fingerprint: str
@@ -41,15 +42,24 @@ def open_key(site_name: str) -> Iterator[Key]:
     if folder.stat().st_mode & 0o077:
         raise NfshaError(f"{folder}: others may enter it, and the signing key lies there (chmod 700 {folder})")
     owner = f"nfsha repository of {site_name}"
-    with open(folder / ".nfsha-lock", "w", encoding="ascii") as lock:
+    with open(folder / ".nfsha-lock", "w", encoding="ascii") as lock, _short(folder) as short:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            fingerprint = _find(folder, owner) or _make(folder, owner)
-            public = _gpg(folder, "--armor", "--export-options", "export-minimal", "--export", fingerprint)
-            yield Key(folder, fingerprint, public)
+            fingerprint = _find(short, owner) or _make(short, owner, folder)
+            public = _gpg(short, "--armor", "--export-options", "export-minimal", "--export", fingerprint)
+            yield Key(short, fingerprint, public)
         finally:
             # gpg leaves its agent running, which would hold the folder for ever.
-            run(["gpgconf", "--homedir", folder, "--kill", "gpg-agent"], check=False)
+            run(["gpgconf", "--homedir", short, "--kill", "gpg-agent"], check=False)
+
+
+@contextmanager
+def _short(folder: Path) -> Iterator[Path]:
+    """The folder under a short name: gpg-agent's socket lies in it, and a socket's path has 107 bytes (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="nfsha-key.", dir="/tmp") as outer:
+        link = Path(outer) / "home"
+        link.symlink_to(folder.absolute())
+        yield link
 
 
 def _gpg(folder: Path, *words: str) -> str:
@@ -63,9 +73,9 @@ def _find(folder: Path, owner: str) -> str | None:
     return next((line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:")), None)
 
 
-def _make(folder: Path, owner: str) -> str:
-    _gpg(folder, "--passphrase", "", "--quick-generate-key", owner, "ed25519", "sign", "never")
-    fingerprint = _find(folder, owner)
+def _make(home: Path, owner: str, folder: Path) -> str:
+    _gpg(home, "--passphrase", "", "--quick-generate-key", owner, "ed25519", "sign", "never")
+    fingerprint = _find(home, owner)
     if fingerprint is None:
         raise NfshaError(f"{folder}: gpg made no key for {owner} (see what `gpg --homedir {folder} -K` says)")
     log.info("made the signing key of %s in %s; keep a copy of that folder", owner, folder)

@@ -44,7 +44,7 @@ def make(folder: Path, work: Path, debs: Iterable[Path], site_name: str, key: Ke
     )
     command: list[str | Path] = [
         "reprepro", "--silent", "--outdir", folder.resolve(), "--confdir", conf.resolve(),
-        "--dbdir", (work / "db").resolve(), "--gnupghome", key.home.resolve(), "includedeb", SUITE,
+        "--dbdir", (work / "db").resolve(), "--gnupghome", key.home, "includedeb", SUITE,
     ]  # fmt: skip
     run([*command, *sorted(deb.resolve() for deb in debs)], timeout=_TIMEOUT)
     log.info("signed the repository with %s", key.fingerprint)

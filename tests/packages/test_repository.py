@@ -48,10 +48,10 @@ def test_the_same_input_gives_the_same_bytes(built: Built) -> None:
 
 
 def test_the_indices_depend_on_the_packages_alone(
-    built: Built, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A name as short as can be: gpg-agent's socket lies there, and its path has 107 bytes at the most (unix(7)).
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("k")))
+    # A path as long as one may have: that of gpg-agent's socket must not be so (unix(7)).
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / ("data" * 20)))
     with key.open_key("other") as other:
         again = tuple(built.again.glob("*/*.deb"))
         repository.make(tmp_path / "repository", tmp_path / "work", again, SITE.cluster.name, other)
