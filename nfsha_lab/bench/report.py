@@ -11,6 +11,16 @@ from nfsha_lab.bench.run import TITLES
 from nfsha_lab.bench.table import markdown
 from nfsha_lab.errors import LabError
 
+_HEAD = """\
+# The benchmark's results
+
+Made by `scripts/lab bench --report FOLDER`. Seconds are p50 / maximum of the rounds; `>` says that a stall had not ended when its round
+did. All rounds are in [benchmark.json](benchmark.json).
+
+![A crash of the serving node, one round of each contender: when writes, opens and locks went on, and the steps of the takeover
+](benchmark.svg)
+
+"""
 _BULKY = ("ticks", "gaps")
 _PICTURED = "crash"
 
@@ -23,7 +33,7 @@ def write(results: Results, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     slim = [{name: value for name, value in one.items() if name not in _BULKY} for one in found]
     (folder / "benchmark.json").write_text(json.dumps(slim, indent=1) + "\n")
-    (folder / "benchmark-table.md").write_text(markdown(found, TITLES))
+    (folder / "benchmark-table.md").write_text(_HEAD + markdown(found, TITLES))
     shown = [typical for system in TITLES if (typical := _typical(found, system))]
     if shown:
         draw(shown, TITLES, folder / "benchmark.svg")
