@@ -34,8 +34,8 @@ class Terminal:
 
     @property
     def ended(self) -> bool:
-        """Whether the program has ended."""
-        return self.tmux("display-message", "-p", "-t", "0", "#{pane_dead}").strip() == "1"
+        """Whether the program has ended; tmux calls a pane dead a moment before it knows how its program ended."""
+        return self.tmux("display-message", "-p", "-t", "0", "#{pane_dead_status}#{pane_dead_signal}").strip() != ""
 
     def status(self) -> int:
         """The exit status of a program that has ended."""
