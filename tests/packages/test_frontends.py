@@ -22,7 +22,7 @@ from tests.packages.conftest import Built
 from tests.packages.machine import INSTALL, Machine
 from tests.packages.terminal import BACK, FRONTENDS, NEXT, YES, Keys, Person, terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SITE = load.load_file(load.LAB)
 LAB = load.LAB.read_text(encoding="utf-8")
 CHAP = Secrets("node-secret-0123456789", "target-secret-0123456789")
