@@ -63,7 +63,7 @@ def test_the_texts_for_translators_are_up_to_date(built: Built, tmp_path: Path, 
 
 def test_no_file_states_another_licence_or_copyright() -> None:
     names = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True
     ).stdout.strip("\0").split("\0")  # fmt: skip
     # What is rendered from packages/ states what packages/ states; licensecheck passes over the second, and takes a path
     # in the third for an owner.

@@ -17,7 +17,7 @@ from tests.buildhost import BuildHost
 from tests.pages import Walk
 from tests.vagrantfile import TOP
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SITE = load.load_file(load.LAB)
 MIB = 1 << 20
 Machines = dict[str, dict[str, Any]]
