@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Key:
-    """A signing key: the keyring's folder as gpg is to know it, the fingerprint, and the public part in ASCII armour."""
+    """A signing key: the keyring's folder as gpg is to know it, the fingerprint, the public part in ASCII armour."""
 
     home: Path
     fingerprint: str

@@ -14,10 +14,10 @@ from nfsha_lab.errors import LabError
 _HEAD = """\
 # The benchmark's results
 
-Made by `scripts/lab bench --report FOLDER`. Seconds are p50 / maximum of the rounds; `>` says that a stall had not ended when its round
-did. All rounds are in [benchmark.json](benchmark.json).
+Made by `scripts/lab bench --report FOLDER`. Seconds are p50 / maximum of the rounds; `>` says that a stall had not
+ended when its round did. All rounds are in [benchmark.json](benchmark.json).
 
-![A crash of the serving node, one round of each contender: when writes, opens and locks went on, and the steps of the takeover
+![A crash of the serving node, a round of each contender: when writes, opens and locks went on, and the takeover's steps
 ](benchmark.svg)
 
 """
