@@ -136,7 +136,7 @@ class Debconf:
         subprocess.run(["dpkg-deb", "--control", archive, self.control], check=True)
         for script in ("config", "postinst", "postrm", "prerm", "templates"):
             text = (self.control / script).read_text(encoding="utf-8")
-            text = re.sub(r"/(etc|var/lib)/nfsha", rf"{self.root}/\1/nfsha", text)
+            text = re.sub(r"/(etc/exports\.d|etc/nfsha|var/lib/nfsha)", rf"{self.root}/\1", text)
             place = self.control / f"{package}.{script}"
             place.write_text(text, encoding="utf-8")
             place.chmod(0o755)

@@ -194,6 +194,19 @@ def test_the_last_package_purged_takes_the_shared_folder_away(debconf: Debconf, 
     assert (debconf.root / "var/lib/nfsha").exists() is stays
 
 
+@pytest.mark.parametrize(("owned", "other", "stays"), [(False, "", False), (True, "", True), (False, "admins", True)])
+def test_purge_takes_the_folder_of_exports_that_nobody_else_uses(
+    debconf: Debconf, owned: bool, other: str, stays: bool
+) -> None:
+    debconf.program("dpkg-query", f'case "$*" in "--search "*) exit {0 if owned else 1} ;; *) exit 1 ;; esac')
+    (debconf.root / "etc/exports.d").mkdir()
+    if other:
+        debconf.file(f"etc/exports.d/{other}.exports", "")
+    done = debconf.script("postrm", "purge")
+    assert done.returncode == 0, done.stderr
+    assert (debconf.root / "etc/exports.d").exists() is stays
+
+
 def test_nothing_of_the_package_is_left_in_debconf_after_purge(debconf: Debconf) -> None:
     debconf.preseed(preseed.text("nfs1", SITE, CHAP))
     debconf.script("postinst", "configure", "")

@@ -30,7 +30,7 @@ def foreign(debs: list[Path]) -> str:
 
 
 def answers(host: str) -> str:
-    """A script for piuparts that preseeds what the host's package asks."""
+    """A script for piuparts that preseeds what the host's package asks, before each of its tests."""
     text = preseed.text(host, SITE, CHAP, format_lun=host == "nfs1")
     return f"#!/bin/sh\ndebconf-set-selections <<'END'\n{text}END\n"
 
@@ -44,7 +44,7 @@ def test_piuparts_finds_nothing(built: Built, earlier: Path, tmp_path: Path, pac
     scripts = tmp_path / "scripts"
     scripts.mkdir()
     if host:
-        script = scripts / "post_chroot_unpack_answers"
+        script = scripts / "pre_test_answers"
         script.write_text(answers(host), encoding="utf-8")
         script.chmod(0o755)
     log = tmp_path / "log"
