@@ -61,6 +61,7 @@ def test_the_texts_for_translators_are_up_to_date(built: Built, tmp_path: Path, 
     assert f'"POT-Creation-Date: {made:%F %R}+0000\\n"' in before.decode()
 
 
+@pytest.mark.long
 def test_no_file_states_another_licence_or_copyright() -> None:
     names = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True
