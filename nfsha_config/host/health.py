@@ -85,7 +85,8 @@ class Health:
         for place in (STATE_MOUNT, DATA_MOUNT):
             if place not in mounted:
                 return f"{place} is not mounted"
-        if self.gate_fault or now - self.gate_asked >= _GATE:
+        promoting = self.paths.now("held").exists() and not self.paths.now("open").exists()
+        if self.gate_fault or (now - self.gate_asked >= _GATE and not promoting):
             self.gate_fault = self._look_at_the_gate()
             self.gate_asked = now
         self.keepalived.look(now)

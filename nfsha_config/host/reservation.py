@@ -103,4 +103,6 @@ def _out(device: Path, *words: str) -> None:
 
 
 def _words(direction: str, device: Path, *words: str) -> list[str]:
-    return ["sg_persist", "--no-inquiry", direction, *words, str(device)]
+    # Whenever a disk that was open for writing is closed, udev asks anew what it is (systemd-udevd.service(8)); that
+    # takes a node's time in the middle of a takeover.
+    return ["sg_persist", "--no-inquiry", "--readonly", direction, *words, str(device)]

@@ -15,7 +15,7 @@ for word; do
     case $word in
     --param-rk=*) rk=${word#*=} ;;
     --param-sark=*) sark=${word#*=} ;;
-    --no-inquiry | --in | --out | --prout-type=5) ;;
+    --no-inquiry | --readonly | --in | --out | --prout-type=5) ;;
     --*) what=$word ;;
     esac
 done

@@ -139,6 +139,18 @@ def test_a_gate_that_was_flushed_away_is_put_back(node: Node, monkeypatch: pytes
     assert (node.programs / "table").exists()
 
 
+def test_the_gate_is_not_looked_at_while_clients_wait_for_its_opening(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate(node, '[ "$*" = restore ] && touch table', monkeypatch)
+    node.put("/run/nfsha/held")
+    (node.programs / "table").unlink()
+    assert node.look(0.0) == "" and not (node.programs / "table").exists()
+    node.put("/run/nfsha/open")
+    node.look(1.0)
+    assert (node.programs / "table").exists()
+
+
 def test_a_gate_that_does_not_come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     gate(node, "exit 1", monkeypatch)
     (node.programs / "table").unlink()

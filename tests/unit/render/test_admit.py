@@ -17,7 +17,8 @@ mkdir /proc/fs/nfsd
 echo 8 >/proc/fs/nfsd/threads
 echo {lease} >/proc/fs/nfsd/nfsv4leasetime
 echo {grace} >/proc/fs/nfsd/nfsv4gracetime
-printf '%s\\tclient(rw)\\n' {exports} >/var/lib/nfs/etab
+echo 192.0.2.9 client >>/etc/hosts
+mkdir -p {exports}
 mkdir -p /run/rpc_pipefs/nfsd
 mkfifo /run/rpc_pipefs/nfsd/cld
 """
@@ -49,9 +50,9 @@ def test_a_server_as_it_should_be(name: str) -> None:
         ("rm /run/rpc_pipefs/nfsd/cld", "knfsd does not use nfsdcld"),
         ("echo 90 >/proc/fs/nfsd/nfsv4leasetime", "the lease-time is 90 s, not 15 s"),
         ("echo 15 >/proc/fs/nfsd/nfsv4gracetime", "the grace-time is 15 s, not 90 s"),
-        ("printf '/srv/nfs4\\tclient(ro)\\n' >/var/lib/nfs/etab", "/srv/nfs4/data is not exported"),
-        (": >/var/lib/nfs/etab", "/srv/nfs4 is not exported"),
+        ("sed -i /client/d /etc/hosts", "/srv/nfs4/data is not exported"),
+        ("chmod 0 /usr/sbin/exportfs", "/srv/nfs4 is not exported"),
     ],
 )
 def test_another_server(change: str, said: str) -> None:
-    assert _admit("lab", change) == [f"{_CLOSED}{said}"]
+    assert _admit("lab", change)[-1] == f"{_CLOSED}{said}"
