@@ -30,6 +30,11 @@ KERNEL_STEPS: Mapping[str, str] = {
 }
 
 
+RECOVERED = "OCFS2: journal replayed"
+"""The step that ends the recovery of a dead node's volume; before the last one nobody can have what it held
+(fs/ocfs2/dlmglue.c, ocfs2_wait_for_recovery)."""
+
+
 class Contender(ABC):
     """One way to serve NFS from these machines."""
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from nfsha_lab.bench.contender import RECOVERED
 from nfsha_lab.bench.events import EVENTS
 from nfsha_lab.bench.results import Result
 from nfsha_lab.bench.stalls import LANES
@@ -31,7 +32,8 @@ def markdown(results: Sequence[Result], titles: dict[str, str]) -> str:
         rows = [row for row in rows if row]
         if rows:
             parts.append(f"### {event.title.capitalize()}\n\n" + _table([_HEAD, *rows]))
-    return "\n\n".join(parts) + "\n"
+            parts += [_after(title, _of(results, system, event.name)) for system, title in titles.items()]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _of(results: Iterable[Result], system: str, event: str) -> list[Result]:
@@ -57,6 +59,25 @@ def _stall(lane: str, one: Result) -> float:
 
 def _reclaimed(one: Result) -> float:
     return float(max(one["reclaims"]))
+
+
+def _after(title: str, rounds: Sequence[Result]) -> str:
+    """How long writes waited after the file systems of the dead node were recovered, "" where nothing was."""
+    waits = [wait for one in rounds if not one["failed"] and (wait := _wait(one)) is not None]
+    if not waits:
+        return ""
+    return (
+        f"{title}: all writers went on {statistics.median(waits):.1f} / {max(waits):.1f} s after the last journal "
+        f"of the dead node was replayed ({len(waits)} rounds)."
+    )
+
+
+def _wait(one: Result) -> float | None:
+    """Seconds from the end of the recovery to the first write of the last writer that had waited for it."""
+    recovered = max((step["at"] for step in one["steps"] if step["what"] == RECOVERED), default=None)
+    if recovered is None or not one["recovered"]:
+        return None
+    return max((end - recovered for start, end in one["gaps"]["write"] if start < recovered < end), default=None)
 
 
 def _spread(rounds: Sequence[Result], value: Callable[[Result], float]) -> str:

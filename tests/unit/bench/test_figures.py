@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nfsha_lab.bench import stalls, steps, trace
+from nfsha_lab.bench.contender import RECOVERED
 from nfsha_lab.bench.results import Results
 from nfsha_lab.bench.run import CONTENDERS, READY_SECONDS, ROUND_SECONDS, TITLES, expected, plan
 from nfsha_lab.bench.table import markdown
@@ -68,7 +69,7 @@ def result(system: str, event: str, number: int, **more: Any) -> dict[str, Any]:
     figures = {"lost_writes": 0, "lost_locks": 1, "eio": 2, "recovered": True, "reclaims": [3.0, 4.0]}
     lanes = {"stalls": {"write": 10.0 * number, "open": 1.0, "lock": 2.0}}
     about = {"system": system, "event": event, "round": number, "made_from": "x", "failed": False}
-    return {**about, **figures, **lanes, **more}
+    return {**about, **figures, **lanes, "steps": [], "gaps": {"write": []}, **more}
 
 
 def test_table_has_a_row_for_each_contender_that_was_measured() -> None:
@@ -77,6 +78,16 @@ def test_table_has_a_row_for_each_contender_that_was_measured() -> None:
     assert "### Server crashed" in text
     assert "| nfsha | 2 of 3 | 15.0 / >20.0 | 1.0 / >1.0 | 2.0 / >2.0 | 4.0 / 4.0 | 0 | 2 | 4 |" in text
     assert "Pacemaker" not in text
+    assert "replayed" not in text
+
+
+def test_what_clients_wait_for_after_the_recovery() -> None:
+    steps = [{"at": at, "machine": "nfs2", "what": what} for at, what in ((5.0, RECOVERED), (9.0, RECOVERED), (9.5, "gate"))]
+    gaps = {"write": [[-0.5, 11.5], [-0.1, 12.0], [12.5, 20.0]]}
+    rounds = [result("nfsha", "crash", 1, steps=steps, gaps=gaps), result("nfsha", "crash", 2)]
+    assert "nfsha: all writers went on 3.0 / 3.0 s after the last journal" in markdown(rounds, TITLES)
+    rounds[0]["recovered"] = False
+    assert "replayed" not in markdown(rounds, TITLES)
 
 
 def test_rounds_that_were_played_are_not_planned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
