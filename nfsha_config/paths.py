@@ -69,6 +69,10 @@ class Paths:
         """A domain of OCFS2's lock manager, where o2cb mounts dlmfs (o2cb.init)."""
         return self.at(f"/dlm/{domain}")
 
+    def processes(self, service: str) -> Path:
+        """The numbers of a service's processes, a line each (Documentation/admin-guide/cgroup-v2.rst)."""
+        return self.at(f"/sys/fs/cgroup/system.slice/{service}/cgroup.procs")
+
     def now(self, name: str) -> Path:
         """What is true until the next boot, a file each, by which the programs of nfsha-node tell each other."""
         return self.at(f"/run/nfsha/{name}")

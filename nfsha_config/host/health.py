@@ -33,6 +33,8 @@ MENDED = 60.0
 _LOOK = 2.0
 # Seconds between two looks at the gate: each starts a program.
 _GATE = 5.0
+# Seconds after the opening of the gate in which clients come back.
+_CALM = 4.0
 # Seconds between two attempts to mend the same thing.
 _RETRY = 10.0
 # Seconds after which a master should have the lock, or wait for it.
@@ -58,6 +60,9 @@ class Health:
         self.failed: tuple[float, str] | None = None
         self.claimed: float | None = None
         self.closed: float | None = None
+        self.promoting = False
+        # Seconds; None while the gate is closed. One that is open when this program starts may have been so for long.
+        self.opened: float | None = float("-inf")
         self.mended: dict[str, float] = {}
         self.gate_asked = float("-inf")
         self.gate_fault = ""
@@ -85,12 +90,21 @@ class Health:
         for place in (STATE_MOUNT, DATA_MOUNT):
             if place not in mounted:
                 return f"{place} is not mounted"
-        promoting = self.paths.now("held").exists() and not self.paths.now("open").exists()
-        if self.gate_fault or (now - self.gate_asked >= _GATE and not promoting):
+        self.promoting = self._promoting(now)
+        if self.gate_fault or (now - self.gate_asked >= _GATE and not self.promoting):
             self.gate_fault = self._look_at_the_gate()
             self.gate_asked = now
         self.keepalived.look(now)
         return self.gate_fault
+
+    def _promoting(self, now: float) -> bool:
+        """Whether clients wait for this node, or come back to it just now: each program started then delays them."""
+        if not self.paths.now("open").exists():
+            self.opened = None
+            return self.paths.now("held").exists()
+        if self.opened is None:
+            self.opened = now
+        return now - self.opened < _CALM
 
     def _look_at_the_gate(self) -> str:
         """Another's `flush ruleset` takes it away."""
@@ -108,7 +122,7 @@ class Health:
             self.claimed = now
         if self.paths.now("open").exists():
             self.closed = None
-            return self._serving(now)
+            return "" if self.promoting else self._serving(now)
         self.server.forget()
         if not self.paths.now("held").exists():
             self.closed = None
@@ -118,8 +132,8 @@ class Health:
             late = "holds the lock, but is not ready to serve; see: journalctl -u nfsha-open -u nfs-server"
             return late if now - self.closed > READY else ""
         if self.claimed is not None:
-            # Waiting for the lock it has a job already; a holder that was killed has left nothing behind.
-            if now - self.claimed >= _PROMPT:
+            # A holder that was killed has left nothing behind.
+            if now - self.claimed >= _PROMPT and not read(self.paths.processes("nfsha-active.service")):
                 self._mend("nfsha-active.target", "start", now)
             return ""
         for region in self.trials:

@@ -147,7 +147,8 @@ def test_the_gate_is_not_looked_at_while_clients_wait_for_its_opening(
     (node.programs / "table").unlink()
     assert node.look(0.0) == "" and not (node.programs / "table").exists()
     node.put("/run/nfsha/open")
-    node.look(1.0)
+    assert [node.look(now) for now in (1.0, 3.0)] == ["", ""] and not (node.programs / "table").exists()
+    node.look(5.0)
     assert (node.programs / "table").exists()
 
 
@@ -202,6 +203,15 @@ def test_a_master_without_the_lock_asks_for_it_every_ten_seconds(node: Node) -> 
     assert (node.look(0.0), node.look(3.9)) == ("", "") and node.done() == []
     assert [node.look(now) for now in (4.0, 6.0, 13.9, 14.0)] == [""] * 4
     assert node.done() == ["start --no-block nfsha-active.target"] * 2
+
+
+def test_a_master_that_waits_for_the_lock_is_left_alone(node: Node) -> None:
+    processes = "/sys/fs/cgroup/system.slice/nfsha-active.service/cgroup.procs"
+    node.put("/run/nfsha/master")
+    node.put(processes, "1372\n")
+    assert [node.look(now) for now in (0.0, 4.0, 60.0)] == [""] * 3 and node.done() == []
+    node.take(processes)
+    assert node.look(62.0) == "" and node.done() == ["start --no-block nfsha-active.target"]
 
 
 def test_a_master_that_loses_the_lock_asks_for_it_at_once(node: Node) -> None:
