@@ -252,6 +252,7 @@ def test_what_is_shown_is_compared_with_what_is_printed() -> None:
     for other in ("a 1\nc\n", "b\n", "a 1\nb\nmore\n"):
         with pytest.raises(AssertionError):
             shown.check(other)
+    pages.Command("x", "a ... b ...\n").check("a 1 b \n")
 
 
 def test_a_walk_ends_when_all_was_run() -> None:
