@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -16,11 +15,16 @@ def read(path: Path) -> str | None:
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Write text to path by a rename, and say whether anything changed (text or permissions)."""
+    """Write text to path by a rename, and say whether anything changed (text or permissions).
+
+    What a program that was killed in the middle has left is taken away by the next one, by its name.
+    """
     if read(path) == text and path.stat().st_mode & 0o7777 == mode:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = path.with_name(f".{path.name}.nfsha-new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
@@ -29,7 +33,7 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
             os.fsync(descriptor)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     return True
 

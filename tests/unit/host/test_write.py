@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         write(path, "new\n")
     assert os.listdir(tmp_path) == ["file"]
     assert path.read_text() == "old\n"
+
+
+def test_what_a_killed_program_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    child = os.fork()
+    if child == 0:
+        os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
+        write(path, "secret\n", 0o600)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.stat().st_mode & 0o7777 == 0o600
+    assert write(path, "new\n")
+    assert os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("data", [b"# caf\xe9\n", b"a\r\nb\r", b"\xff\xfe", b"", "ünï\n".encode()])
