@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from nfsha_config.host.lun import volume_devices
-from nfsha_config.host.volume import Extent, extents
+from nfsha_config.host.volume import Extent, extents, slots
 from nfsha_config.paths import Paths
 from nfsha_config.site import load
 from nfsha_config.site.model import Site
@@ -37,7 +37,7 @@ def main(paths: Paths) -> None:
     """
     site = load.load_file(paths.site)
     journals = find_all(site)
-    log.info("keeping %d journals out of the page cache", len(volume_devices(site)) * site.slots)
+    log.info("keeping %d journals out of the page cache", len(journals))
     while True:
         drop(journals)
         time.sleep(_INTERVAL)
@@ -45,12 +45,12 @@ def main(paths: Paths) -> None:
 
 def find_all(site: Site) -> list[Extent]:
     """Where the journals of both volumes lie. Raises Refused or CommandFailed."""
-    return [extent for device in volume_devices(site) for extent in find(device, site.slots)]
+    return [extent for device in volume_devices(site) for extent in find(device)]
 
 
-def find(device: Path, slots: int) -> list[Extent]:
-    """Where the journals lie, one a slot."""
-    return [extent for slot in range(slots) for extent in extents(device, f"journal:{slot:04d}")]
+def find(device: Path) -> list[Extent]:
+    """Where the journals of a volume lie, one a slot."""
+    return [extent for slot in range(slots(device)) for extent in extents(device, f"journal:{slot:04d}")]
 
 
 def drop(journals: list[Extent]) -> None:

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nfsha_config.host import fence, iscsi, machine
-from nfsha_config.host.lun import Content, Found, examine, layout, partition_device
+from nfsha_config.host.lun import Content, Found, examine, layout, partition_device, volume_devices
+from nfsha_config.host.volume import slots
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
 from nfsha_config.run import run
 from nfsha_config.site import load, secrets
-from nfsha_config.site.model import Site
+from nfsha_config.site.model import Node, Site
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,20 @@ def main(paths: Paths) -> None:
     elif found.content is not Content.READY:
         _wait_for_first(device, site, found)
     _show_partitions(device)
+    _check_slots(site, node)
+
+
+def _check_slots(site: Site, node: Node) -> None:
+    """A node that was added to the site later may have no slot yet. The first ones have theirs, and go on without more.
+
+    mount.ocfs2 would say that there is no space left.
+    """
+    few = [device for device in volume_devices(site) if slots(device) < node.number]
+    if few:
+        raise Refused(
+            f"{', '.join(map(str, few))}: made for fewer nodes than this one's number, {node.number}; when no node has them "
+            f"mounted, on one that is logged in: tunefs.ocfs2 --yes --node-slots {site.slots} DEVICE, for each"
+        )
 
 
 def logout(paths: Paths) -> None:

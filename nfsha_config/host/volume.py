@@ -35,6 +35,11 @@ def extents(device: Path, name: str) -> list[Extent]:
     return found
 
 
+def slots(device: Path) -> int:
+    """How many nodes can have the volume mounted at a time. Raises as extents does."""
+    return _number("Max Node Slots", _ask(device, "stats"), device)
+
+
 def _ask(device: Path, question: str) -> str:
     return run(["debugfs.ocfs2", "-n", "-R", question, device]).stdout
 

@@ -114,7 +114,18 @@ def make_volume(image: Path, of: Site, number: int, uuid: str, label: str = "nfs
     part.unlink()
 
 
+def _start(part: Path) -> str:
+    return "1" if part.name.endswith("1") else str(1 + STATE // MIB)
+
+
+def get(part: Path, image: Path) -> None:
+    """The reverse of put."""
+    count = str((STATE if part.name.endswith("1") else DATA) // MIB)
+    line = 'dd if="$image" of="$part" bs=1M skip="$start" count="$count" conv=sparse status=none'
+    shell(line, part=part, image=image, start=_start(part), count=count)
+
+
 def put(part: Path, image: Path) -> None:
     """Copy the bytes of a partition, whose file's name ends with its number, into its place in the image."""
-    start = "1" if part.name.endswith("1") else str(1 + STATE // MIB)
+    start = _start(part)
     shell('dd if="$part" of="$image" bs=1M seek="$start" conv=notrunc,sparse status=none', part=part, image=image, start=start)

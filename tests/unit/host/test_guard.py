@@ -90,7 +90,7 @@ def cluster(clock: Clock, target: Path, tmp_path: Path, monkeypatch: pytest.Monk
         peer = Peer()
         monkeypatch.setattr(guard, "Echo", lambda address: peer)
         monkeypatch.setattr(heartbeat, "find", lambda device, nodes: Region(volumes[int(device.name[-1]) - 1], 0, nodes))
-        monkeypatch.setattr(journals, "find", lambda device, slots: [])
+        monkeypatch.setattr(journals, "find", lambda device: [])
         made = Cluster(clock, paths, volumes, peer, Guard(SITE, 1, 2, paths))
         made.live("1 2")
         made.step(2)

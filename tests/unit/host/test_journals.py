@@ -43,7 +43,7 @@ def cached(image: Path) -> set[int]:
 
 
 def test_journals_leave_the_page_cache_and_nothing_else_does(volume: Path) -> None:
-    extents = journals.find(volume, 2)
+    extents = journals.find(volume)
     assert [extent.size for extent in extents] == [_JOURNAL, _JOURNAL]
     with volume.open("rb") as file:
         for extent in extents:
@@ -64,11 +64,11 @@ def test_journals_leave_the_page_cache_and_nothing_else_does(volume: Path) -> No
 def test_no_ocfs2(tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(bytes(2**20))
     with pytest.raises(Refused, match="is it an OCFS2 volume"):
-        journals.find(tmp_path / "other", 2)
+        journals.find(tmp_path / "other")
 
 
 def test_a_journal_that_is_not_found_whole(volume: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = ocfs2._ask
     monkeypatch.setattr(ocfs2, "_ask", lambda device, question: ask(device, question).replace(" 1024 ", " 1023 "))
     with pytest.raises(Refused, match="not found whole"):
-        journals.find(volume, 2)
+        journals.find(volume)

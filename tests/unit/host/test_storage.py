@@ -15,6 +15,7 @@ import pytest
 from nfsha_config.host import iscsi, lun, machine, storage
 from nfsha_config.host.lun import Content
 from nfsha_config.host.machine import Machine
+from nfsha_config.host.volume import slots
 from nfsha_config.paths import Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.run import run
@@ -46,6 +47,7 @@ class Cluster:
         monkeypatch.setattr(Site, "lun_path", property(lambda site: str(image)))
         monkeypatch.setattr(iscsi, "login", lambda *args: None)
         monkeypatch.setattr(storage, "run", self._run)
+        monkeypatch.setattr(storage, "slots", self._slots)
         monkeypatch.setattr(storage, "time", SimpleNamespace(sleep=self._sleep, monotonic=lambda: self.now))
         lun.partition_device(image, 2).touch()
 
@@ -64,6 +66,10 @@ class Cluster:
         else:
             return run(argv, **keywords)
         return CompletedProcess(words, 0, "", "")
+
+    def _slots(self, part: Path) -> int:
+        disks.get(part, self.image)
+        return slots(part)
 
     def _sleep(self, seconds: float) -> None:
         assert self.sleeps, "waits for ever"
@@ -98,6 +104,17 @@ def test_first_node_prepares_with_consent_and_once(cluster: Cluster) -> None:
     cluster.start("nfs2", str(cluster.image))
     assert cluster.ran == ["sfdisk", "o2cb", "mkfs.ocfs2", "mkfs.ocfs2", "o2cb"]
     assert disks.digest(cluster.image) == before
+
+
+def test_a_node_without_a_slot_is_told_how_it_gets_one(cluster: Cluster) -> None:
+    cluster.start("nfs1", str(cluster.image))
+    text = cluster.paths.site.read_text().replace("[network]", '[[node]]\nname = "nfs3"\naddress = "192.168.50.13"\n\n[network]')
+    cluster.paths.site.write_text(text)
+    for name in ("nfs1", "nfs2"):
+        cluster.start(name)
+    parts = ", ".join(str(lun.partition_device(cluster.image, number)) for number in (1, 2))
+    with pytest.raises(Refused, match=f"^{re.escape(parts)}: .*tunefs.ocfs2 --yes --node-slots 3 DEVICE"):
+        cluster.start("nfs3")
 
 
 def test_what_was_begun_is_finished(cluster: Cluster) -> None:
