@@ -11,7 +11,7 @@ from .machine import on_machine
 # A server as it should be, in the place of the kernel's.
 _SERVER = """
 ip link set lo up
-mkdir -p /run/nfsha
+systemd-tmpfiles --create nfsha.conf
 mount -t tmpfs tmpfs /proc/fs
 mkdir /proc/fs/nfsd
 echo 8 >/proc/fs/nfsd/threads

@@ -97,8 +97,12 @@ def test_exportfs_takes_the_exports(name: str, host: str) -> None:
     ip link set lo up
     echo 127.0.0.1 client >>/etc/hosts
     mkdir -p {paths}
+    systemd-tmpfiles --create nfsha.conf
     exportfs -ar 2>&1
-    cat /var/lib/nfs/etab
+    # As dpkg does when nfs-kernel-server is upgraded on any node: its own file, in the place of what is there.
+    rm -f /var/lib/nfs/etab && : >/var/lib/nfs/etab
+    exportfs -s >/dev/null
+    cat /run/nfsha/exports/etab
     """
     shown = [line.split("(")[0].split("\t") for line in on_machine(rendered(name, host), script).splitlines()]
     root = dict.fromkeys(client for export in site.exports for client in export.clients)
@@ -132,13 +136,14 @@ def test_what_the_shared_state_needs_is_made() -> None:
     assert on_machine(rendered("lab", "nfs1"), script).splitlines() == [
         "kept",
         "755 root:root /run/nfsha",
+        "755 root:root /run/nfsha/exports",
+        "644 root:root /run/nfsha/exports/etab",
+        "644 root:root /run/nfsha/exports/rmtab",
         "755 root:root /var/lib/nfs",
-        "644 root:root /var/lib/nfs/etab",
         "700 root:root /var/lib/nfs/nfsdcld",
         "600 root:root /var/lib/nfs/nfsdcld/main.sqlite",
         "700 root:root /var/lib/nfs/nfsha",
         "600 root:root /var/lib/nfs/nfsha/active.lock",
-        "644 root:root /var/lib/nfs/rmtab",
         "700 statd:nogroup /var/lib/nfs/sm",
         "700 statd:nogroup /var/lib/nfs/sm.bak",
         "755 root:root /var/lib/nfs/v4recovery",
