@@ -42,7 +42,7 @@ def lab_key(folders: Folders) -> Path:
 
 
 class Lab:
-    """A laboratory: `machines` by name, the `network` between them. Get one by `open_lab` or `attach`."""
+    """A laboratory: `machines` by name, a `spare` one, the `network` between them. Get one by `open_lab` or `attach`."""
 
     def __init__(self, folders: Folders, image: Image, accelerator: str, release: str) -> None:
         self.folders = folders
@@ -50,11 +50,11 @@ class Lab:
         self.accelerator = accelerator
         self.release = release
         self.watch = Watch()
-        self.network = Network(folders.run, tuple(topology.HOSTS))
+        self.network = Network(folders.run, (*topology.HOSTS, topology.SPARE.name))
         self.key = lab_key(folders)
         public = self.key.with_suffix(".pub").read_text().split()[1]
         self.machines: dict[str, Machine] = {}
-        for host in topology.HOSTS.values():
+        for host in (*topology.HOSTS.values(), topology.SPARE):
             qemu = Qemu(
                 host=host,
                 folder=folders.run / host.name,
@@ -65,6 +65,7 @@ class Lab:
                 public_key=public,
             )
             self.machines[host.name] = Machine(qemu, self.network, self.watch.check)
+        self.spare = self.machines.pop(topology.SPARE.name)
 
     def __getitem__(self, name: str) -> Machine:
         try:
@@ -99,9 +100,10 @@ class Lab:
 
     def down(self) -> None:
         """Switch everything off at once and forget the machines' disks; consoles stay until the next boot."""
-        parallel(lambda machine: machine.crash(), self.all)
+        everything = [*self.all, self.spare]
+        parallel(lambda machine: machine.crash(), everything)
         self.network.stop()
-        for machine in self.all:
+        for machine in everything:
             for disk in machine.qemu.disks:
                 disk.unlink(missing_ok=True)
         (self.folders.run / "lab.json").unlink(missing_ok=True)
@@ -113,6 +115,20 @@ class Lab:
         for machine in self.all:
             for path in (machine.qemu.console, machine.qemu.errors):
                 path.unlink(missing_ok=True)
+
+    @contextmanager
+    def fifth(self) -> Iterator[Machine]:
+        """A fifth machine, plain Debian, just booted; it is in no snapshot, and gone when the context ends."""
+        machine = self.spare
+        with step(f"booting {machine.name}"):
+            machine.start()
+            machine.wait_until_booted()
+        try:
+            yield machine
+        finally:
+            machine.crash()
+            for disk in machine.qemu.disks:
+                disk.unlink(missing_ok=True)
 
     # The repository the machines see.
 
