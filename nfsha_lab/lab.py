@@ -42,7 +42,7 @@ def lab_key(folders: Folders) -> Path:
 
 
 class Lab:
-    """A laboratory: `machines` by name, a `spare` one, the `network` between them. Get one by `open_lab` or `attach`."""
+    """A laboratory: `machines` by name, a `spare`, the `network` between them. Get one by `open_lab` or `attach`."""
 
     def __init__(self, folders: Folders, image: Image, accelerator: str, release: str) -> None:
         self.folders = folders

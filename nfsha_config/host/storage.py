@@ -53,8 +53,9 @@ def _check_slots(site: Site, node: Node) -> None:
     few = [device for device in volume_devices(site) if slots(device) < node.number]
     if few:
         raise Refused(
-            f"{', '.join(map(str, few))}: made for fewer nodes than this one's number, {node.number}; when no node has them "
-            f"mounted, on one that is logged in: tunefs.ocfs2 --yes --node-slots {site.slots} DEVICE, for each"
+            f"{', '.join(map(str, few))}: made for fewer nodes than this one's number, {node.number}; "
+            f"when no node has them mounted, on one of the others: "
+            f"tunefs.ocfs2 --yes --node-slots {site.slots} DEVICE, for each"
         )
 
 

@@ -29,7 +29,7 @@ RUN_BY = {
     "build-host": ("tests/packages/test_tutorial.py", "tests/packages/test_vagrant.py"),
     "stdeb": ("tests/packages/test_stdeb.py",),
     "new-debian": ("tests/packages/test_stdeb.py",),
-    "": ("tests/packages/test_tutorial.py", "tests/cluster/test_howto.py"),
+    "": ("tests/packages/test_tutorial.py", "tests/cluster/test_howto.py", "tests/cluster/test_life_cycle.py"),
 }
 """Where the commands of a place are run; "" stands for the laboratory's machines."""
 
