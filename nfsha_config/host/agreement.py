@@ -21,12 +21,16 @@ def publish(node: str, paths: Paths) -> None:
 def check(site: Site, node: str, paths: Paths) -> None:
     """Raises InputError with each setting that a node has otherwise whose site is as new or newer.
 
-    A site that is rolled out node by node is newer than the others', which may differ then. Where the state volume is
-    not mounted nothing is known, and nothing is refused.
+    A site that is rolled out node by node is newer than the others', which may differ then. So may one that is rolled
+    back: this node has had their revision, or a newer one, and goes back from it. Where the state volume is not mounted
+    nothing is known, and nothing is refused.
     """
+    before = _configured(paths)
     for other in site.nodes:
         theirs = _site_of(other.name, paths) if other.name != node else None
-        if theirs is not None and theirs.cluster.revision >= site.cluster.revision:
+        if theirs is None or theirs.cluster.revision < site.cluster.revision:
+            continue
+        if site.cluster.revision == theirs.cluster.revision or before < theirs.cluster.revision:
             problems = list(_problems(site, theirs, other.name))
             if problems:
                 raise InputError(other.name, problems)
@@ -40,6 +44,15 @@ def _problems(site: Site, theirs: Site, name: str) -> Iterator[Problem]:
     for one in differences(site, theirs):
         if one.setting.shared:
             yield Problem(one.where, f"is {one.text(one.after)} there", hint, one.text(one.before))
+
+
+def _configured(paths: Paths) -> int:
+    """The revision that this node was configured with last, 0 for none."""
+    text = read(paths.configured_site("nfsha-node"))
+    try:
+        return load.load(text, "configured").cluster.revision if text else 0
+    except InputError:
+        return 0
 
 
 def _site_of(node: str, paths: Paths) -> Site | None:

@@ -56,6 +56,26 @@ def test_a_new_revision_is_rolled_out_node_by_node(paths: Paths) -> None:
     assert problems({"cluster.revision": 2, "network.router_id": 77}, paths) == []
 
 
+def test_a_revision_is_rolled_back_node_by_node(paths: Paths) -> None:
+    newer = LAB.replace("revision = 1", "revision = 2").replace("router_id = 101", "router_id = 77")
+    paths.site.write_text(newer)
+    agreement.publish("nfs2", paths)
+    configured = paths.configured_site("nfsha-node")
+    configured.parent.mkdir(parents=True)
+    # A node that was away when it was rolled out is not one that goes back.
+    configured.write_text(LAB)
+    assert len(problems({}, paths)) == 1
+    configured.write_text(newer)
+    assert problems({}, paths) == []
+    assert len(problems({"cluster.revision": 2}, paths)) == 1
+    # The next one finds both of the older one.
+    paths.site.write_text(LAB)
+    agreement.publish("nfs2", paths)
+    assert problems({}, paths) == []
+    # And can't go on to a third value.
+    assert len(problems({"timings.nfs_lease": 30}, paths)) == 1
+
+
 def test_what_is_a_nodes_own_may_differ(paths: Paths) -> None:
     own = {"network.interface": "eth9", "client.mount_point": "/other", "storage.device": "/dev/disk/by-id/other"}
     assert problems(own, paths) == []
