@@ -108,6 +108,16 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top / "repository"
 
 
+@pytest.fixture(scope="session")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """nfsha-node of the site's second revision, with another lease."""
+    lab = load.LAB.read_text(encoding="utf-8")
+    text = lab.replace("revision = 1", "revision = 2") + "\n[timings]\nnfs_lease = 25\n"
+    tree, tool = tmp_path_factory.mktemp("second") / "tree", changelog.release()
+    source.write(source.files("nfsha-node", load.load(text, "second"), text, tool), tree)
+    return deb.build(tree, tool)[0]
+
+
 @contextmanager
 def served(repository: Path) -> Iterator[str]:
     """The address of a repository while it is served by HTTP."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nfsha_config import paths
-from nfsha_config.build import changelog, deb, preseed, source
+from nfsha_config.build import preseed
 from nfsha_config.build.question import questions, settings_asked
 from nfsha_config.render import PACKAGES
 from nfsha_config.site import load
@@ -75,15 +75,6 @@ class Desk:
 def desk(request: pytest.FixtureRequest, machine: Machine, tmp_path: Path) -> Desk:
     """A desk with each frontend in turn."""
     return Desk(machine, FRONTENDS[request.param], tmp_path)
-
-
-@pytest.fixture(scope="session")
-def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """nfsha-node of the site's second revision, with another lease."""
-    text = LAB.replace("revision = 1", "revision = 2") + "\n[timings]\nnfs_lease = 25\n"
-    tree, tool = tmp_path_factory.mktemp("second") / "tree", changelog.release()
-    source.write(source.files(NODE, load.load(text, "second"), text, tool), tree)
-    return deb.build(tree, tool)[0]
 
 
 def site(machine: Machine) -> dict[str, dict[str, object]]:

@@ -137,6 +137,22 @@ def test_each_step_twice(package: str, machine: Machine, twice: Mapping[str, Pat
     assert_same(state(machine, package), whole)
 
 
+def test_a_revision_comes_and_goes(machine: Machine, built: Built, second: Path) -> None:
+    """Up and down, each twice, with an edit of the admin's, which stays."""
+    answer(machine, NODE)
+    machine.install(built.debs[NODE])
+    machine.run("sed", "-i", "s/^router_id = 101/router_id = 77/", "/etc/nfsha/site.toml")
+    machine.run("dpkg-reconfigure", NODE)
+    whole = {**state(machine, NODE), "debconf": remembered(machine, NODE)}
+    for _ in range(2):
+        dpkg(machine, "--install", second)
+    lines = machine.read("/etc/nfsha/site.toml").splitlines()
+    assert {"revision = 2", "nfs_lease = 25", "router_id = 77"} <= set(lines)
+    for _ in range(2):
+        dpkg(machine, "--install", built.debs[NODE])
+        assert_same({**state(machine, NODE), "debconf": remembered(machine, NODE)}, whole)
+
+
 def broken(deb: Path, folder: Path, script: str, argument: str) -> Path:
     """The package, newer, with a script that fails for one argument."""
     return repack(deb, folder, more=f"+{script}", scripts={script: f'[ "$1" != {argument} ] || exit 1'})
