@@ -33,7 +33,8 @@ def repack(
         _set(tree / "DEBIAN" / "control", {"Version": version + more, **(fields or {})})
         for script, lines in (scripts or {}).items():
             _begin(tree / "DEBIAN" / script, lines)
-        made = folder / f"{name}_{(version + more).replace(':', '%3a')}_{architecture}.deb"
+        # As in an archive, without the epoch.
+        made = folder / f"{name}_{(version + more).rpartition(':')[2]}_{architecture}.deb"
         process.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, made], _SECONDS)
     return made
 

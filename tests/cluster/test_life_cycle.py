@@ -26,6 +26,9 @@ DOWNGRADE = f"apt-get update && apt-get install --allow-downgrades {NODE}={_NEWE
 ON_NODES = ("nfs-common", "nfs-kernel-server", "ocfs2-tools", "open-iscsi", "keepalived")
 ON_TARGET = ("tgt",)
 _SESSION = "ls -d /sys/class/iscsi_session/session*"
+_IN_THE_BACKGROUND = "systemd-run --quiet --unit=apt --collect --setenv=DEBIAN_FRONTEND=noninteractive"
+# The shell that runs this is not what it looks for.
+_CONFIGURES = "pgrep --full '[n]fsha configure' >/dev/null"
 _THIRD_READY = 900.0
 
 
@@ -165,14 +168,15 @@ def test_a_configuration_is_interrupted(cluster: Cluster, load: Load, reader: Re
     standby = cluster.other(active)
     with cluster.one_server_at_most():
         for power_goes in (False, True):
-            standby.succeed(f"systemd-run --unit=apt --collect apt-get install --reinstall --yes {NODE}")
-            standby.wait_until_succeeds("pgrep -f 'nfsha configure'", 600)
+            standby.succeed(f"{_IN_THE_BACKGROUND} apt-get install --reinstall --yes {NODE}")
+            standby.succeed(f"until {_CONFIGURES}; do sleep 0.1; done", 900)
             if power_goes:
                 standby.crash()
                 standby.start()
                 standby.wait_until_booted()
             else:
-                standby.succeed("systemctl kill --signal=KILL apt; while systemctl is-active --quiet apt; do sleep 1; done")
+                standby.succeed("systemctl kill --signal=KILL apt")
+                standby.wait_until_fails("systemctl is-active apt")
             assert "half-configured" in standby.succeed(f"dpkg --status {NODE}")
             load.wait_until_writes()
             assert cluster.settle() is active
