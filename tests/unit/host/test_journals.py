@@ -61,6 +61,17 @@ def test_journals_leave_the_page_cache_and_nothing_else_does(volume: Path) -> No
     assert len(elsewhere & after) > len(elsewhere) // 2
 
 
+def test_a_volume_that_got_slots_later_has_a_journal_for_each(tmp_path: Path) -> None:
+    image = tmp_path / "volume"
+    # For one machine alone: tunefs.ocfs2 asks no cluster then.
+    shell(_MAKE.replace("--cluster-stack=o2cb --cluster-name=ocfs2", "-M local"), image=image)
+    before = journals.find(image)
+    shell('tunefs.ocfs2 --yes --node-slots 8 "$image"', image=image)
+    assert ocfs2.slots(image) == len(journals.find(image)) == 8
+    assert journals.find(image)[: len(before)] == before
+    shell('fsck.ocfs2 -f -n "$image"', image=image)
+
+
 def test_no_ocfs2(tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(bytes(2**20))
     with pytest.raises(Refused, match="is it an OCFS2 volume"):
