@@ -13,7 +13,8 @@ from nfsha_config.site.difference import Difference, differences, worst
 from nfsha_config.site.model import Site
 from nfsha_config.site.settings import COSTS, MEANING
 
-_STOP = "systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount nfsha-storage.service"
+STOP = "systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service nfsha-storage.service"
+"""What takes a node out of the cluster, so that it can come back with other values."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Impact:
         if dear and mounts.ocfs2(paths):
             raise Refused(
                 "".join(f"{one}: is an outage, and this node is in the cluster; nothing was changed\n" for one in dear)
-                + f"on every node: {_STOP}; then on every node: dpkg-reconfigure nfsha-node"
+                + f"on every node: {STOP}; then on every node: dpkg-reconfigure nfsha-node"
             )
 
     def may_interrupt(self, paths: Paths) -> bool:

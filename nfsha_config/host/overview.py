@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
-from nfsha_config.host import status
+from nfsha_config.host import impact, status
 from nfsha_config.host.status import Status
 from nfsha_config.paths import Paths
 from nfsha_config.site import load
 
 Seen = Mapping[str, Status | None]
 """The report of each node by its name, None for a node that made none."""
+
+# A node is let in by another one only when both have the same (fs/ocfs2/cluster/tcp.c, o2net_check_handshake).
+_ALL_ANEW = (
+    "a node alone can't change that, not even by a reboot, while another one is up; "
+    f"on every node: {impact.STOP}; then on every node: systemctl start nfsha-node.target"
+)
 
 
 def look(paths: Paths) -> Seen:
@@ -36,7 +42,7 @@ def as_text(seen: Seen) -> str:
         lines.append("the nodes have different timings: install the same revision of the site on all")
     for name, one in seen.items():
         if one is not None and one.wrong:
-            lines.append(f"{name}: {one.wrong}: unmount both volumes there and restart o2cb, or reboot it")
+            lines.append(f"{name}: {one.wrong}: {_ALL_ANEW}")
         if one is not None and one.duplicate:
             lines.append(f"another machine answers for the virtual address, too: {one.duplicate}")
     if sum(one is not None and one.vrrp == "MASTER" for one in seen.values()) > 1:

@@ -121,8 +121,8 @@ def test_an_outage_is_refused_where_the_volumes_are_mounted(paths: Paths) -> Non
         impact.of(NODE, dear, paths).allow(paths)
     assert str(caught.value).splitlines() == [
         "network.router_id: 101 -> 77: is an outage, and this node is in the cluster; nothing was changed",
-        "on every node: systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount nfsha-storage.service; "
-        "then on every node: dpkg-reconfigure nfsha-node",
+        "on every node: systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service "
+        "nfsha-storage.service; then on every node: dpkg-reconfigure nfsha-node",
     ]
 
 

@@ -134,7 +134,10 @@ def test_the_overview_names_wrong_timings_and_a_second_owner_of_the_address() ->
         "nfs1  serves, 2 clients",
         "nfs2  stands by",
         "another machine answers for the virtual address, too: 52:54:00:12:34:56",
-        "nfs2: o2cb runs with dead_threshold 31, not 16: unmount both volumes there and restart o2cb, or reboot it",
+        "nfs2: o2cb runs with dead_threshold 31, not 16: "
+        "a node alone can't change that, not even by a reboot, while another one is up; "
+        "on every node: systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service "
+        "nfsha-storage.service; then on every node: systemctl start nfsha-node.target",
     ]
 
 
