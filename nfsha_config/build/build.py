@@ -20,10 +20,11 @@ from nfsha_config.site.model import Site
 log = logging.getLogger(__name__)
 
 SOURCES = "nfsha.sources"
-_PROGRAMS = {
-    "dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "debconf-updatepo": "po-debconf", "reprepro": "reprepro",
-    "gpg": "gnupg", "apt-get": "apt",
+_NEEDED = {
+    "/usr/share/build-essential/list": "build-essential", "dpkg-buildpackage": "dpkg-dev", "dh": "debhelper",
+    "debconf-updatepo": "po-debconf", "reprepro": "reprepro", "gpg": "gnupg", "apt-get": "apt",
 }  # fmt: skip
+"""The packages that a build needs, by a program of each, or by a file of one that has none."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def build(order: Order) -> tuple[str, ...]:
     CommandFailed when a program fails.
     """
     site = load.load(order.site_text, order.source)
-    _look_for_programs()
+    look_for_programs()
     with ExitStack() as stack:
         new = stack.enter_context(replaced(order.out, SOURCES))
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nfsha-build.")))
@@ -111,7 +112,8 @@ def _given(tool_deb: Path, tool: changelog.Release) -> Path:
     return tool_deb
 
 
-def _look_for_programs() -> None:
-    missing = sorted({package for program, package in _PROGRAMS.items() if not shutil.which(program)})
+def look_for_programs() -> None:
+    """Raises NfshaError with the packages that a build lacks."""
+    missing = sorted(package for name, package in _NEEDED.items() if not (shutil.which(name) or Path(name).is_file()))
     if missing:
-        raise NfshaError(f"programs are missing for a build (apt install {' '.join(missing)})")
+        raise NfshaError(f"packages are missing for a build (apt install {' '.join(missing)})")

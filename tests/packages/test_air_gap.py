@@ -92,6 +92,8 @@ def install(root: Chroot, package: str, *more: str) -> None:
     said = good(root, "apt-get", "install", "--simulate", package, *more)
     lacking = re.search(r"^Recommended packages:\n((?: .*\n)+)", said, re.MULTILINE)
     assert set(lacking[1].split() if lacking else ()) <= NOT_IN_DEBIAN
+    # A machine of a cluster gets no compiler, with what is recommended either.
+    assert not re.search(r"^Inst (build-essential|debhelper|g\+\+|gcc|make)\b", said, re.MULTILINE)
     # Nothing here boots, and to make an initrd takes longer than all else (kernel hooks of initramfs-tools: INITRD).
     good(root, "apt-get", "install", "--yes", "--no-install-recommends", package, *more, INITRD="No")
 

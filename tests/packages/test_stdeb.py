@@ -58,8 +58,8 @@ def relations(archive: Path, name: str) -> set[str]:
 
 @pytest.fixture
 def root(made: Path) -> Iterator[Chroot]:
-    """A minimal Debian with what the package depends on and recommends; it lies in /root/deb_dist, not installed."""
-    wanted = sorted(relations(made, "Depends") | relations(made, "Recommends"))
+    """A minimal Debian with what the package depends on and suggests; it lies in /root/deb_dist, not installed."""
+    wanted = sorted(relations(made, "Depends") | relations(made, "Suggests"))
     with chroot.unpacked(chroot.Recipe("minbase", relations=", ".join(wanted))) as root:
         root.at("/root/deb_dist").mkdir()
         shutil.copy(made, root.at("/root/deb_dist"))
@@ -81,7 +81,7 @@ def test_what_stdeb_is_told_agrees_with_debian_control(made: Path, built: Built)
     ours = built.debs[deb.TOOL]
     for name in FIELDS:
         assert field(made, name) == field(ours, name)
-    for name in ("Depends", "Recommends"):
+    for name in ("Depends", "Suggests"):
         assert relations(made, name) == relations(ours, name)
     subprocess.run(["dpkg", "--compare-versions", field(made, "Version"), "lt", field(ours, "Version")], check=True)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from nfsha_config.build import build
+from nfsha_config.problems import NfshaError
 from nfsha_lab import requirements
 
 TOP = Path(__file__).parents[2]
@@ -30,6 +33,21 @@ def test_a_build_host_is_told_of_each_build_dependency() -> None:
     # The two virtual ones are debhelper's and dh-python's.
     assert names - {"debhelper-compat", "dh-sequence-python3"} <= set(BUILD_NEEDS)
     assert {"debhelper", "dh-python", "build-essential"} <= set(BUILD_NEEDS)
+
+
+def test_a_build_names_each_package_that_is_missing_and_the_tool_suggests_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Suggests, since a machine of a cluster has the tool as well, and apt installs by itself what is recommended."""
+    control = (TOP / "debian" / "control").read_text(encoding="utf-8")
+    assert "Recommends:" not in control
+    suggested = re.findall(r"^ (\S+),$", control.partition("\nSuggests:\n")[2].partition("\nDescription:")[0], re.MULTILINE)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    with pytest.raises(NfshaError) as raised:
+        build.look_for_programs()
+    # apt is on every Debian, and the keys are for --with-dependencies alone, which asks for them (debian.of).
+    named = str(raised.value).removeprefix("packages are missing for a build (apt install ").removesuffix(")").split()
+    assert set(named) - {"apt"} == set(suggested) - {"debian-archive-keyring"}
+    assert named == sorted(named)
 
 
 @pytest.fixture
