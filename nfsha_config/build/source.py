@@ -10,7 +10,7 @@ from nfsha_config import paths
 from nfsha_config.build import templates
 from nfsha_config.build.changelog import Release
 from nfsha_config.build.question import questions
-from nfsha_config.render import PACKAGES, ManagedFile, environment, packaged
+from nfsha_config.render import PACKAGES, RESIDENT, ManagedFile, environment, packaged
 from nfsha_config.render.managed import Owned
 from nfsha_config.render.unitname import escape_path
 from nfsha_config.site.model import Site
@@ -42,7 +42,7 @@ def _packaging(package: str, site: Site, tool: Release) -> Iterator[ManagedFile]
     asked = questions(package, site)
     values = {
         "package": package, "packages": PACKAGES, "site": site, "tool": tool, "version": version(site, tool),
-        "questions": asked, "mount_unit": escape_path(site.client.mount_point),
+        "questions": asked, "mount_unit": escape_path(site.client.mount_point), "resident": RESIDENT,
     }  # fmt: skip
     for name, source in sorted(_sources(package).items()):
         text = source.read_text(encoding="utf-8")

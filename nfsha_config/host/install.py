@@ -11,7 +11,7 @@ from nfsha_config.host import iscsi, mounts
 from nfsha_config.host.write import read, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import NfshaError
-from nfsha_config.render import ManagedFile, Owned
+from nfsha_config.render import RESIDENT, ManagedFile, Owned
 from nfsha_config.render.unitname import escape_path
 from nfsha_config.run import run
 from nfsha_config.site import load
@@ -20,11 +20,6 @@ log = logging.getLogger(__name__)
 
 _STOP_DEADLINE = 300.0
 _MARK = "Managed by nfsha"
-# What runs beside the service all the time, and reads the site when it starts.
-_RESIDENT = (
-    "nfsha-clients.service", "nfsha-fence.service", "nfsha-health.service", "nfsha-journals.service",
-    "nfsha-status.service",
-)  # fmt: skip
 _STOPS = {
     # keepalived first, so that the peer takes over while this node can still hand the lock on.
     "nfsha-node": (
@@ -107,7 +102,7 @@ def tell_systemd(changed: Sequence[str], paths: Paths, *, interrupt: bool = True
     if "/etc/nfsha/gate.nft" in changed and _active("nfsha-gate.service"):
         run(["systemctl", "reload", "nfsha-gate.service"])
     if str(paths.site) in changed:
-        run(["systemctl", "try-restart", *_RESIDENT], check=False)
+        run(["systemctl", "try-restart", *RESIDENT], check=False)
     if "/etc/exports.d/nfsha.exports" in changed and _active("nfs-server.service"):
         run(["exportfs", "-r"])
 

@@ -14,6 +14,12 @@ from nfsha_config.render.unitname import escape_path
 from nfsha_config.site.model import Node, Site
 from nfsha_config.site.secrets import Secrets
 
+RESIDENT = (
+    "nfsha-clients.service", "nfsha-fence.service", "nfsha-health.service", "nfsha-journals.service",
+    "nfsha-status.service",
+)  # fmt: skip
+"""What runs on a node beside the service all the time: it is started anew with a new site, and with a new program."""
+
 TARGET, NODE, CLIENT = PACKAGES = ("nfsha-iscsi-target", "nfsha-node", "nfsha-client")
 _UCF = ("/etc/keepalived/keepalived.conf", "/etc/ocfs2/cluster.conf")
 _SECRET = ("/etc/tgt/conf.d/nfsha.conf", "/run/nfsha/iscsid.conf")

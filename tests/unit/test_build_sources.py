@@ -18,7 +18,7 @@ from nfsha_config.build.changelog import Release
 from nfsha_config.build.folder import replaced
 from nfsha_config.build.key import Key
 from nfsha_config.problems import NfshaError, Refused
-from nfsha_config.render import PACKAGES
+from nfsha_config.render import PACKAGES, RESIDENT
 from nfsha_config.site import load
 
 SITE = load.load_file(load.LAB)
@@ -53,6 +53,16 @@ def test_nothing_is_left_unrendered() -> None:
 
 def test_a_nodes_package_does_not_go_with_the_others() -> None:
     assert "Conflicts:\n nfsha-client,\n nfsha-iscsi-target,\n" in tree("nfsha-node")["/debian/control"]
+
+
+def test_an_upgrade_starts_all_anew_that_runs_the_tool_all_the_time() -> None:
+    """Those of the units that run nfsha and do not come to an end by themselves, whatever the list says."""
+    files = tree("nfsha-node")
+    units = {path.rpartition("/")[2]: text for path, text in files.items() if path.endswith(".service")}
+    assert len(units) > len(RESIDENT)
+    stays = {name for name, text in units.items() if "\nExecStart=/usr/bin/nfsha " in text and "\nType=oneshot\n" not in text}
+    assert stays == set(RESIDENT)
+    assert f"--no-block try-restart {' '.join(RESIDENT)}\n" in files["/debian/postinst"]
 
 
 def test_the_version_rises_with_the_revision() -> None:

@@ -14,9 +14,8 @@ import pytest
 
 from nfsha_config import cli, render
 from nfsha_config.build.question import questions
-from nfsha_config.host.install import _RESIDENT
 from nfsha_config.paths import Paths, templates
-from nfsha_config.render import PACKAGES
+from nfsha_config.render import PACKAGES, RESIDENT
 from nfsha_config.site import load
 from nfsha_config.site.secrets import Secrets
 from nfsha_lab import cli as lab_cli
@@ -228,7 +227,7 @@ def test_the_places_exist(page: Page) -> None:
 
 def test_the_units_that_run_beside_the_service_are_noticed() -> None:
     """The set of known units is one that can lack a name."""
-    assert set(_RESIDENT) <= UNITS and "nfsha-nothing.service" not in UNITS
+    assert set(RESIDENT) <= UNITS and "nfsha-nothing.service" not in UNITS
 
 
 # What the tutorial promises.
