@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ COLUMNS, LINES = 80, 24
 class Terminal:
     """What is on the screen, and the keys."""
 
-    def __init__(self, socket: Path) -> None:
-        self.socket = socket
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "tmux"
+        self.result = folder / "status"
 
     def tmux(self, *words: str) -> str:
         """Ask this terminal's own tmux."""
@@ -34,12 +36,12 @@ class Terminal:
 
     @property
     def ended(self) -> bool:
-        """Whether the program has ended; tmux calls a pane dead a moment before it knows how its program ended."""
-        return self.tmux("display-message", "-p", "-t", "0", "#{pane_dead_status}#{pane_dead_signal}").strip() != ""
+        """Whether the program has ended."""
+        return self.result.exists()
 
     def status(self) -> int:
         """The exit status of a program that has ended."""
-        return int(self.tmux("display-message", "-p", "-t", "0", "#{pane_dead_status}"))
+        return int(self.result.read_text(encoding="utf-8"))
 
     def press(self, *keys: str) -> None:
         """Keys by tmux's names."""
@@ -57,20 +59,22 @@ class Terminal:
             time.sleep(_LOOK)
 
 
+# The program's end is noted here, and not asked of tmux, which misses it at times: the program stays a zombie then, and its
+# pane is dead without a status (tmux 3.3a). The screen stays until tmux is told to go.
+_NOTE = '"$@"; echo "$?" >"$0.new"; mv "$0.new" "$0"; exec sleep infinity'
+
+
 @contextmanager
-def terminal(folder: Path, argv: Sequence[str]) -> Iterator[Terminal]:
+def terminal(argv: Sequence[str]) -> Iterator[Terminal]:
     """argv in a terminal of its own; the screen stays when it ends."""
-    one = Terminal(folder / "tmux")
-    size = ("-x", str(COLUMNS), "-y", str(LINES))
-    try:
-        # The first command only keeps tmux up until it is told to keep the screen.
-        one.tmux("new-session", "-d", *size, "sleep", "600")
-        one.tmux("set-option", "-g", "remain-on-exit", "on")
-        one.tmux("set-option", "-g", "escape-time", "0")
-        one.tmux("respawn-pane", "-k", "-t", "0", *argv)
-        yield one
-    finally:
-        one.tmux("kill-server")
+    # A socket of its own, since tmux takes the old one away a moment after it was told to go. In a short path (unix(7)).
+    with tempfile.TemporaryDirectory(prefix="terminal.") as folder:
+        one = Terminal(Path(folder))
+        one.tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), "sh", "-c", _NOTE, str(one.result), *argv)
+        try:
+            yield one
+        finally:
+            one.tmux("kill-server")
 
 
 BACK, YES, NEXT = "<back>", "<yes>", "<the second choice>"

@@ -58,7 +58,7 @@ class Desk:
         """Run a program that asks, to its end."""
         person = Person(self.keys, known, answers)
         given = {**self.keys.env, "DEBIAN_PRIORITY": priority, "TERM": "screen", **env}
-        with terminal(self.folder, self.machine.command(*argv, **given)) as one:
+        with terminal(self.machine.command(*argv, **given)) as one:
             person.answer(one)
         return person
 
