@@ -213,13 +213,6 @@ def test_an_edit_survives_a_new_revision(paths: Paths) -> None:
     assert (wanted.site.network.router_id, wanted.site.cluster.revision, wanted.site.storage.portal.port) == (77, 3, 3260)
 
 
-def test_plan_of_a_node_names_the_keys_of_o2cb(paths: Paths) -> None:
-    configure.configure(NODE, {**SECRETS, "node": "nfs1"}, paths)
-    assert configure.plan(NODE, paths) == []
-    paths.o2cb_defaults.write_text("O2CB_ENABLED=false\n")
-    assert configure.plan(NODE, paths) == [str(paths.o2cb_defaults)]
-
-
 def test_plan_is_what_configure_would_change(paths: Paths) -> None:
     configure.configure(CLIENT, {}, paths)
     assert configure.plan(CLIENT, paths) == []

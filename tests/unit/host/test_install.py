@@ -131,3 +131,13 @@ print(KEEPALIVED.read_text(), difference(before))
         "# the admin's own",
         " []",
     ]
+
+
+def test_plan_of_a_node_names_the_keys_of_o2cb() -> None:
+    shown = story("""
+run()
+print(configure.plan("nfsha-node", Paths()))
+Path("/etc/default/o2cb").write_text("O2CB_ENABLED=false\\n")
+print(configure.plan("nfsha-node", Paths()))
+""")
+    assert shown == ["[]", "['/etc/default/o2cb']"]
