@@ -69,14 +69,14 @@ def _nodes(values: Values) -> Iterator[Problem]:
     yield from _twice("node", "name", rows)
 
 
-def _twice(table: str, key: str, rows: list[dict[str, Any]]) -> Iterator[Problem]:
+def _twice(table: str, key: str, rows: list[dict[str, Any]], hint: str = "give each its own") -> Iterator[Problem]:
     seen: dict[Any, int] = {}
     for number, row in enumerate(rows, 1):
         if key not in row:
             continue
         if row[key] in seen:
             what = f"is the same as {table}[{seen[row[key]]}].{key}"
-            yield Problem(f"{table}[{number}].{key}", what, "give each its own")
+            yield Problem(f"{table}[{number}].{key}", what, hint)
         seen.setdefault(row[key], number)
 
 
@@ -176,15 +176,11 @@ def _exports(values: Values) -> Iterator[Problem]:
     if rows is None:
         return
     if not rows:
-        yield Problem("export", "is missing", "write [[export]] for each exported directory")
-    yield from _twice("export", "path", rows)
-    yield from _twice("export", "fsid", rows)
+        yield Problem("export", "is missing", f"write one [[export]], with the path {DATA_MOUNT}")
+    yield from _twice("export", "path", rows, "keep one of the two")
     for number, row in enumerate(rows, 1):
         where = f"export[{number}]"
-        path = row.get("path")
-        if path is not None and not _at_or_below(path, DATA_MOUNT):
-            hint = f"take {DATA_MOUNT} or a directory below it; nothing else is on the shared disk"
-            yield Problem(f"{where}.path", "is not on the shared data file system", hint)
+        yield from _export_path(f"{where}.path", row.get("path", DATA_MOUNT))
         if row.get("clients") == ():
             yield Problem(f"{where}.clients", "is empty", "name a host or a network, exports(5)")
         for client in row.get("clients", ()):
@@ -195,6 +191,19 @@ def _exports(values: Values) -> Iterator[Problem]:
         for option in row.get("options", ()):
             yield from _option(f"{where}.options", option)
         yield from _contrary(f"{where}.options", row.get("options", ()))
+
+
+def _export_path(where: str, path: str) -> Iterator[Problem]:
+    """Below the data file system an export would be none: NFSv4 clients come there by way of it, and knfsd changes to
+    another export only where another file system is mounted (fs/nfsd/vfs.c, nfsd_lookup_dentry, nfsd_mountpoint).
+    """
+    if not _at_or_below(path, DATA_MOUNT):
+        hint = f"take {DATA_MOUNT}; nothing else is on the shared disk"
+        yield Problem(where, "is not the shared data file system", hint)
+    elif path != DATA_MOUNT:
+        hint = f"take {DATA_MOUNT}, which exports all below it; keep people apart by owners and modes of directories"
+        what = "would have no clients and options of its own, since no file system is mounted there"
+        yield Problem(where, what, hint)
 
 
 def _at_or_below(path: str, place: str) -> bool:

@@ -16,7 +16,7 @@ class Difference:
     """One setting with two values; None for that of a row that the site has not.
 
     where is "table.name". A node's row is known by its number, which is the node's number for o2cb and VRRP; an
-    export's by its path, since their order means nothing to a server.
+    export's by its path.
     """
 
     where: str
@@ -26,9 +26,8 @@ class Difference:
 
     @property
     def cost(self) -> Cost:
-        """What it costs a cluster that runs. An export that comes or goes leaves the others alone."""
-        comes_or_goes = self.before is None or self.after is None
-        return "reload" if comes_or_goes and self.setting.table == "export" else self.setting.cost
+        """What it costs a cluster that runs."""
+        return self.setting.cost
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text(self.before)} -> {self.text(self.after)}"

@@ -28,7 +28,7 @@ site.toml(5) from the same table; change it there.
 
 _LISTS = {
     "node": "Once for each server; the order gives the o2cb number and the VRRP preference.",
-    "export": "Once for each exported directory.",
+    "export": "Once, for the data.",
 }
 
 

@@ -148,7 +148,9 @@ SETTINGS = (
         cost="outage",
     ),
     Setting(
-        "export.path", kinds.PATH, REQUIRED, None, "Exported directory: /srv/nfs4/data or one below it.",
+        "export.path", kinds.PATH, REQUIRED, None, "Exported directory: /srv/nfs4/data, with all that lies below it.",
+        "One below it can't be exported otherwise: knfsd changes to another export only at a mount point "
+        "(fs/nfsd/vfs.c).",
         cost="reload",
     ),
     Setting(

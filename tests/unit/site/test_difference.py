@@ -39,17 +39,3 @@ def test_another_order_of_nodes_makes_other_nodes() -> None:
         "node[1].address: 192.168.50.11 -> 192.168.50.12: outage",
         "node[2].address: 192.168.50.12 -> 192.168.50.11: outage",
     ]
-
-
-def test_an_export_that_comes_or_goes_leaves_the_others_alone() -> None:
-    added = LAB + '\n[[export]]\npath = "/srv/nfs4/data/more"\nclients = ["client"]\n'
-    more = load.load(added + 'fsid = "11111111-6a63-4d7c-9a53-7a0d6f2b8c11"\n', "more")
-    for before, after in ((SITE, more), (more, SITE)):
-        found = differences(before, after)
-        assert {one.where for one in found} == {
-            f"export[/srv/nfs4/data/more].{name}" for name in ("path", "clients", "options", "fsid")
-        }
-        assert worst(found) == "reload"
-    assert lines(SITE, more)[0] == "export[/srv/nfs4/data/more].path: not there -> /srv/nfs4/data/more: reload"
-    other = load.load(LAB.replace("3f1c9f0a", "11111111"), "other")
-    assert worst(differences(SITE, other)) == "outage"

@@ -229,7 +229,7 @@ def test_all_problems_at_once() -> None:
         "(VRRP needs nodes and virtual address in one network; mend the address or the prefix)",
         "timings.o2cb_idle = 10000: is not above timings.o2cb_keepalive = 10000 "
         "(take more than 10000; the kernel refuses an idle time that is not above the keepalive)",
-        "export: is missing (write [[export]] for each exported directory)",
+        "export: is missing (write one [[export]], with the path /srv/nfs4/data)",
     ]
 
 
