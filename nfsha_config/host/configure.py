@@ -58,8 +58,7 @@ def configure(package: str, answers: Mapping[str, str], paths: Paths) -> list[st
     cost = impact.of(package, wanted.site, paths)
     for line in cost.lines:
         log.info("%s", line)
-    if package == NODE:
-        cost.allow(paths)
+    cost.allow(package, paths)
     changed = _write_own(wanted, paths)
     changed += install.install(package, wanted.files, paths)
     if package == NODE and o2cb.configure(wanted.site, paths):

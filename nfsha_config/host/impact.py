@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from nfsha_config.host import mounts
+from nfsha_config.host import lun, mounts
 from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
 from nfsha_config.problems import InputError, Refused
+from nfsha_config.render import PACKAGES
 from nfsha_config.site import load
 from nfsha_config.site.difference import Difference, differences, worst
 from nfsha_config.site.model import Site
 from nfsha_config.site.settings import COSTS, MEANING
 
+TARGET, NODE, _ = PACKAGES
 STOP = "systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service nfsha-storage.service"
 """What takes a node out of the cluster, so that it can come back with other values."""
 
 
 @dataclass(frozen=True)
 class Impact:
-    """The changed settings of a machine that was configured before."""
+    """The changed settings of a machine; before is the site that it was configured with, None where there was none."""
 
+    before: Site | None
+    after: Site
     changes: tuple[Difference, ...]
 
     @property
@@ -29,17 +35,31 @@ class Impact:
         costs = [cost for cost in COSTS if any(one.cost == cost for one in self.changes)]
         return [f"{one}: {one.cost}" for one in self.changes] + [f"{cost}: {MEANING[cost]}" for cost in costs]
 
-    def allow(self, paths: Paths) -> None:
-        """Raises Refused for an outage where the volumes are mounted.
+    def allow(self, package: str, paths: Paths) -> None:
+        """Raises Refused for what would leave the data behind, and for an outage where the volumes are mounted.
 
-        Written but not in force, such a change would come into force with the next crash, on one node alone.
+        Written but not in force, an outage would come into force with the next crash, on one node alone.
         """
+        refused = [*self._of_data(package, paths), *self._of_outage(package, paths)]
+        if refused:
+            raise Refused("\n".join(refused))
+
+    def _of_data(self, package: str, paths: Paths) -> Iterator[str]:
+        lost = [one for one in self.changes if one.cost == "new disk"]
+        if not lost or self.before is None:
+            return
+        # The target may get another disk with the new values; a node sees the old one while it is logged in.
+        device = {NODE: self.before.lun_path, TARGET: self.after.storage.device}.get(package)
+        if device and (_mounted(package, paths) or lun.is_of(Path(device), self.before)):
+            why = f"the volumes on {device} are known by the old value"
+            yield from (f"{one}: {why}; nothing was changed" for one in lost)
+            yield "put the old value back; a cluster with another one begins on a blank disk"
+
+    def _of_outage(self, package: str, paths: Paths) -> Iterator[str]:
         dear = [one for one in self.changes if one.cost == "outage"]
-        if dear and mounts.ocfs2(paths):
-            raise Refused(
-                "".join(f"{one}: is an outage, and this node is in the cluster; nothing was changed\n" for one in dear)
-                + f"on every node: {STOP}; then on every node: dpkg-reconfigure nfsha-node"
-            )
+        if dear and _mounted(package, paths):
+            yield from (f"{one}: is an outage, and this node is in the cluster; nothing was changed" for one in dear)
+            yield f"on every node: {STOP}; then on every node: dpkg-reconfigure nfsha-node"
 
     def may_interrupt(self, paths: Paths) -> bool:
         """Whether programs may be told at once: not when that would be a switchover, and this node serves."""
@@ -50,6 +70,11 @@ def of(package: str, site: Site, paths: Paths) -> Impact:
     """Against the site that the package was configured with last; nothing is known to change where there is none."""
     text = read(paths.configured_site(package)) or read(paths.site)
     try:
-        return Impact(differences(load.load(text, str(paths.site)), site) if text else ())
+        before = load.load(text, str(paths.site)) if text else None
     except InputError:
-        return Impact(())
+        before = None
+    return Impact(before, site, differences(before, site) if before else ())
+
+
+def _mounted(package: str, paths: Paths) -> bool:
+    return package == NODE and bool(mounts.ocfs2(paths))

@@ -69,6 +69,11 @@ def examine(device: Path, site: Site) -> Found:
     return Found(Content.FOREIGN, describe(signature))
 
 
+def is_of(device: Path, site: Site) -> bool:
+    """Whether a device has the site's partition table; not where it is not there. Raises Refused where it can't be read."""
+    return device.exists() and _blkid(device, Region(0, _size(device))).get("PTUUID") == str(site.disk_id)
+
+
 def describe(signature: dict[str, str]) -> str:
     """A few words for what blkid found."""
     kind = signature.get("TYPE") or signature.get("PTTYPE", "an unknown signature")

@@ -9,14 +9,15 @@ from nfsha_config.site import kinds
 from nfsha_config.site.kinds import Kind
 
 Priority = Literal["low", "medium", "high", "critical"]
-Cost = Literal["reload", "switchover", "outage"]
-COSTS: tuple[Cost, ...] = ("reload", "switchover", "outage")
+Cost = Literal["reload", "switchover", "outage", "new disk"]
+COSTS: tuple[Cost, ...] = ("reload", "switchover", "outage", "new disk")
 """What a change of a setting costs a cluster that runs, the cheapest first; MEANING says it in words."""
 
 MEANING: dict[Cost, str] = {
     "reload": "it is taken up at once, and interrupts nothing but the use of what is taken away",
     "switchover": "a node takes it up when it begins to serve: configure all nodes, then run `nfsha switchover`",
     "outage": "no node may run without it while another one has it: stop all, configure all, start all",
+    "new disk": "the volumes are known by it: refused while the disk holds those that were made with the old value",
 }
 REQUIRED = None
 TABLES = ("node", "export")
@@ -65,8 +66,8 @@ SETTINGS = (
     Setting(
         "cluster.name", kinds.CLUSTER, REQUIRED, None,
         "Name of the cluster; o2cb and OCFS2 are told it, and clients see it as the NFSv4.1 server scope.",
-        "At most 16 letters and digits (o2cb.sysconfig(5)); written into both file systems, so it can't change later.",
-        cost="outage",
+        "At most 16 letters and digits (o2cb.sysconfig(5)). The volumes are known by it and by storage.iqn.",
+        cost="new disk",
     ),
     Setting(
         "cluster.revision", kinds.integer(1, 999999, "it becomes part of a package version"), 1, None,
@@ -118,7 +119,8 @@ SETTINGS = (
     ),
     Setting(
         "storage.iqn", kinds.IQN, REQUIRED, "medium", "The nodes find the shared LUN by this name.",
-        prompt="iSCSI qualified name of the target:", cost="outage",
+        "It can't change once the LUN is formatted: the UUIDs of the volumes are made of it and of the cluster's name.",
+        prompt="iSCSI qualified name of the target:", cost="new disk",
     ),
     Setting(
         "storage.device", kinds.DEVICE, REQUIRED, None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from nfsha_config.site.secrets import Secrets
 from nfsha_config.site.settings import COSTS, SETTINGS, Cost
 from tests.unit.site.texts import changed
 
+from . import disks
 from .standins import program
 
 LAB = load.LAB.read_text(encoding="utf-8")
@@ -44,6 +46,8 @@ TAKEN: dict[str, Cost] = {
     "/etc/tgt/": "outage",
 }  # fmt: skip
 DEARER = {
+    "cluster.name": "the volumes are known by it",
+    "storage.iqn": "the volumes are known by it",
     "network.virtual_address": "clients hold connections to the old one",
     "network.router_id": "nodes with two numbers hear nothing of each other, and both claim the address",
     "network.interface": "keepalived's reload takes the address off the old interface",
@@ -115,16 +119,52 @@ def test_without_a_record_the_file_is_what_counts(paths: Paths) -> None:
 
 def test_an_outage_is_refused_where_the_volumes_are_mounted(paths: Paths) -> None:
     dear, cheap = changed({"network.router_id": 77}), changed({"timings.nfs_lease": 30, "network.interface": "eth9"})
-    impact.of(NODE, dear, paths).allow(paths)
+    impact.of(NODE, dear, paths).allow(NODE, paths)
     mount(paths)
-    impact.of(NODE, cheap, paths).allow(paths)
+    impact.of(NODE, cheap, paths).allow(NODE, paths)
     with pytest.raises(Refused) as caught:
-        impact.of(NODE, dear, paths).allow(paths)
+        impact.of(NODE, dear, paths).allow(NODE, paths)
     assert str(caught.value).splitlines() == [
         "network.router_id: 101 -> 77: is an outage, and this node is in the cluster; nothing was changed",
         "on every node: systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service "
         "nfsha-storage.service; then on every node: dpkg-reconfigure nfsha-node",
     ]
+
+
+@pytest.mark.parametrize(("key", "old"), [("cluster.name", "ocfs2"), ("storage.iqn", SITE.storage.iqn)])
+def test_what_the_volumes_are_known_by_stays_while_they_are_there(
+    key: str, old: str, image: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with disks.attached(image) as device:
+        before = disks.site(str(device))
+        monkeypatch.setattr(Site, "lun_path", property(lambda _: str(device)))
+        table, _, name = key.partition(".")
+        after = replace(before, **{table: replace(getattr(before, table), **{name: OTHER[key]})})
+        found = impact.Impact(before, after, differences(before, after))
+        for package in render.PACKAGES:
+            found.allow(package, paths)
+        disks.partition(image, before)
+        found.allow("nfsha-client", paths)
+        for package in ("nfsha-iscsi-target", NODE):
+            with pytest.raises(Refused) as caught:
+                found.allow(package, paths)
+            assert str(caught.value).splitlines() == [
+                f"{key}: {old} -> {OTHER[key]}: the volumes on {device} are known by the old value; nothing was changed",
+                "put the old value back; a cluster with another one begins on a blank disk",
+            ]
+        other = replace(after, storage=replace(after.storage, device="/dev/another-disk"))
+        impact.Impact(before, other, found.changes).allow("nfsha-iscsi-target", paths)
+
+
+def test_a_mounted_volume_is_not_looked_at(paths: Paths) -> None:
+    """Its disk may not answer."""
+    mount(paths)
+    found = impact.of(NODE, changed({"storage.iqn": OTHER["storage.iqn"], "network.router_id": 77}), paths)
+    with pytest.raises(Refused) as caught:
+        found.allow(NODE, paths)
+    said = str(caught.value)
+    assert "storage.iqn: " in said and "the volumes on /dev/disk/by-path/ip-192.168.50.20:3260-iscsi-" in said
+    assert "network.router_id: 101 -> 77: is an outage" in said
 
 
 @pytest.mark.parametrize(
