@@ -70,7 +70,7 @@ def examine(device: Path, site: Site) -> Found:
 
 
 def is_of(device: Path, site: Site) -> bool:
-    """Whether a device has the site's partition table; not where it is not there. Raises Refused where it can't be read."""
+    """Whether a device is there, and has the site's partition table. Raises Refused where it can't be read."""
     return device.exists() and _blkid(device, Region(0, _size(device))).get("PTUUID") == str(site.disk_id)
 
 

@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 
 from nfsha_config import render
+from nfsha_config.host import tgt
 from nfsha_config.host.lun import Content, examine
-from nfsha_config.host.write import remove, write
+from nfsha_config.host.write import read, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import NfshaError, Refused
 from nfsha_config.run import run
@@ -23,8 +24,12 @@ _SETTLE = 60
 
 
 def main(paths: Paths) -> None:
-    """Write or take away tgtd's file for the LUN, and tell a running tgtd. Raises Refused or InputError."""
+    """Write or take away tgtd's file for the LUN, and tell a running tgtd.
+
+    Raises InputError or Refused, also where the file is written and tgtd can't take it yet.
+    """
     conf = paths.at("/etc/tgt/conf.d/nfsha.conf")
+    before = read(conf)
     try:
         site = load.load_file(paths.site)
         wanted = render.tgt_conf(site, secrets.load(paths.secrets))
@@ -32,12 +37,13 @@ def main(paths: Paths) -> None:
     except NfshaError:
         if remove(conf):
             try:
-                _tell_tgtd()
+                tgt.tell(before, None, 0, paths)
             except NfshaError as error:
                 log.error("%s", error)
         raise
-    if write(conf, wanted.text, wanted.mode):
-        _tell_tgtd()
+    changed = write(conf, wanted.text, wanted.mode)
+    if changed or tgt.waits(site.storage.portal.port, paths):
+        tgt.tell(before, wanted.text, site.storage.portal.port, paths)
 
 
 def _check(site: Site) -> None:
@@ -62,12 +68,3 @@ def _check(site: Site) -> None:
             f"If it may be lost, and only then: wipefs --all {device}, then: blkdiscard --zeroout {device}"
         )
     log.info("%s holds %s; it is served", device, found.content.value)
-
-
-def _tell_tgtd() -> None:
-    """At boot tgtd comes after us and reads the file itself.
-
-    Not waited for: our unit is ordered before tgt.service, so the reload begins only when we have ended.
-    """
-    if run(["systemctl", "is-active", "--quiet", "tgt.service"], check=False).returncode == 0:
-        run(["systemctl", "--no-block", "reload", "tgt.service"])

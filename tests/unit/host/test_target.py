@@ -10,27 +10,32 @@ import pytest
 from nfsha_config import render
 from nfsha_config.host import target
 from nfsha_config.paths import Paths
-from nfsha_config.problems import CommandFailed, InputError, Refused
+from nfsha_config.problems import InputError, Refused
 from nfsha_config.site import load, secrets
 from nfsha_config.site.secrets import Secrets
 
 from . import disks
+from .standins import program
 
 CHAP = Secrets("the-nodes-own-secret", "the-targets-own-secret")
 
 
 @pytest.fixture
 def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
-    """A target machine, whose tgtd is told by an attribute of this module, since none runs here."""
-    told.clear()
-    monkeypatch.setattr(target, "_tell_tgtd", lambda: told.append("reload"))
+    """A target machine, whose tgtd runs and listens at the portal; test_tgt.py has a real one."""
+    program(tmp_path, "systemctl", 'case $* in show*) echo 1 ;; *) echo "$*" >>told ;; esac', monkeypatch)
+    program(tmp_path, "tgtadm", 'case $* in *portal*) echo "Portal: 0.0.0.0:3260,1" ;; esac', monkeypatch)
     monkeypatch.setattr(target, "_SETTLE", 0)
     paths = Paths(tmp_path)
     secrets.write_new(paths.secrets, CHAP)
     return paths
 
 
-told: list[str] = []
+def _told(paths: Paths) -> list[str]:
+    return paths.at("told").read_text().splitlines()
+
+
+RELOAD = "--no-block reload tgt.service"
 
 
 def _conf(paths: Paths) -> Path:
@@ -52,7 +57,7 @@ def test_a_blank_device_is_served(paths: Paths, image: Path) -> None:
         assert _conf(paths).read_text() == wanted
         assert _conf(paths).stat().st_mode & 0o7777 == 0o600
         target.main(paths)
-    assert told == ["reload"]
+    assert _told(paths) == [RELOAD]
 
 
 def test_the_sites_own_volumes_are_served(paths: Paths, ready: Path) -> None:
@@ -76,7 +81,7 @@ def test_a_foreign_device_is_not_served_and_no_longer(paths: Paths, image: Path)
         )
         assert disks.digest(image, device) == before
     assert not _conf(paths).exists()
-    assert told == ["reload", "reload"]
+    assert _told(paths) == [RELOAD, RELOAD]
 
 
 def test_a_device_with_a_read_error_is_not_served(paths: Paths, image: Path) -> None:
@@ -114,13 +119,10 @@ def test_no_device(device: str, said: str, paths: Paths, monkeypatch: pytest.Mon
 
 
 def test_the_reason_is_told_even_when_tgtd_can_not_be(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> None:
-        raise CommandFailed("reload")
-
     _conf(paths).parent.mkdir(parents=True)
     _conf(paths).write_text("old")
     paths.site.write_text("[cluster]\n")
-    monkeypatch.setattr(target, "_tell_tgtd", broken)
+    program(paths.root, "systemctl", 'case $* in show*) echo 1 ;; *) exit 1 ;; esac', monkeypatch)
     with pytest.raises(InputError, match=r"cluster\.name: is missing"):
         target.main(paths)
     assert not _conf(paths).exists()
