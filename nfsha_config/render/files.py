@@ -85,6 +85,9 @@ def _walk(
             text = _render(f"{package}/{relative}", package, site, node, secrets)
         else:
             text = source.read_text(encoding="utf-8")
+        if not text:
+            # A file that this site does not need.
+            continue
         mode = 0o600 if owned is Owned.SECRET else 0o755 if os.access(source, os.X_OK) else 0o644
         yield ManagedFile(path, text, mode, owned)
 

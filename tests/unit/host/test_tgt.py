@@ -176,6 +176,24 @@ print(*allowed(), restarts())
     ]  # fmt: skip
 
 
+def test_tgtd_listens_at_the_portal_of_the_site(image: Path) -> None:
+    shown = story(image, """
+subprocess.run(["systemctl", "restart", "tgt.service"])
+serve()
+node = login("192.168.50.11", 3260, NAME)
+site(port=(":3260", ":13260"))
+serve()
+leave(node)
+serve()
+leave(login("192.168.50.11", 13260, NAME))
+print(ports(), restarts())
+site()
+serve()
+print(ports(), restarts())
+""")  # fmt: skip
+    assert shown == [*in_use("192.168.50.11"), "13260 2", "3260 3"]
+
+
 def test_the_targets_and_accounts_of_a_file() -> None:
     assert (tgt.targets(None), tgt.accounts(None)) == (frozenset(), frozenset())
     text = "# <target no>\n<target iqn.a:b>\n    incominguser a b\n    outgoinguser c d\n</target>\n"
