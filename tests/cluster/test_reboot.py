@@ -9,11 +9,14 @@ from nfsha_lab.load import Load
 
 def test_serving_node_reboots(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
+    written = "stat --format=%y /etc/default/o2cb"
+    before = active.succeed(written)
     with cluster.one_server_at_most():
         active.reboot()
         load.wait_until_writes()
         active.wait_until_booted()
         assert cluster.settle() is cluster.other(active)
+    assert active.succeed(written) == before, "o2cb wrote its settings anew: with no power in that moment, they are lost"
     cluster.assert_healthy()
     load.stop_and_check()
 

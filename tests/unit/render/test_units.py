@@ -22,6 +22,14 @@ systemctl --quiet enable iscsid.socket open-iscsi.service
 update-rc.d o2cb defaults
 update-rc.d ocfs2 defaults
 """
+# As Debian 13 has them; in Debian 12 the first is made from /etc/init.d/o2cb, and the other is not there.
+_TRIXIE = {
+    "o2cb": "[Unit]\nRequires=network.target\nAfter=network.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+    "ExecStart=/usr/sbin/o2cb.init enable\nExecStop=/usr/sbin/o2cb.init disable\n[Install]\nWantedBy=multi-user.target\n",
+    "fsidd": "[Unit]\nAfter=local-fs.target\nBefore=nfs-mountd.service nfs-server.service\n"
+    "[Service]\nExecStart=/usr/sbin/fsidd\n[Install]\nRequiredBy=nfs-mountd.service nfs-server.service\n",
+}
+_NODE = {"lab": "nfs1", "three": "store-a"}
 _VERIFY = "systemd-analyze verify --generators=yes --man=no default.target"
 _CYCLE = "Found ordering cycle"
 
@@ -35,7 +43,7 @@ def _enabled(name: str, host: str) -> str:
 def _ours(name: str, host: str) -> list[str]:
     """The units that are ours or have a drop-in of ours; devices come from udev."""
     found = (re.search(r"/systemd/system/([^/]+?)(\.d/.*)?$", file.path) for file in rendered(name, host))
-    return sorted({match[1] for match in found if match and ".device" not in match[1]})
+    return sorted({match[1] for match in found if match and ".device" not in match[1]} - {"fsidd.service"})
 
 
 def verify(name: str, host: str, before: str = "", files: tuple[ManagedFile, ...] = ()) -> str:
@@ -52,6 +60,14 @@ def test_starting_everything(name: str, host: str) -> None:
     assert verify(name, host) == "0\n"
 
 
+@pytest.mark.parametrize("name", ["lab", "three"])
+def test_starting_everything_with_the_units_of_debian_13(name: str) -> None:
+    """Without the o2cb.init that Debian 13 has: a unit that would start it could not be verified."""
+    units = tuple(_unit(f"{unit}.service", text) for unit, text in _TRIXIE.items())
+    enable = "printf '#!/bin/sh\\n' >/usr/sbin/fsidd; chmod 755 /usr/sbin/fsidd; systemctl --quiet enable fsidd.service"
+    assert verify(name, _NODE[name], enable, units) == "0\n"
+
+
 def test_whether_the_server_is_enabled_makes_no_difference() -> None:
     """Debian enables it; an admin may not."""
     assert verify("lab", "nfs1", "systemctl --quiet disable nfs-server.service") == "0\n"
@@ -64,6 +80,10 @@ def test_the_real_units_are_there() -> None:
                  "iscsid.service", "open-iscsi.service", "rpc-statd.service", "nfs-client.target"):  # fmt: skip
         assert unit in shown
     assert "o2cb" in shown or "o2cb.service" in shown
+
+
+def _unit(name: str, text: str) -> ManagedFile:
+    return ManagedFile(f"/usr/lib/systemd/system/{name}", text, 0o644, Owned.CONFIGURE)
 
 
 def _dropin(unit: str, text: str) -> tuple[ManagedFile, ...]:
