@@ -42,7 +42,7 @@ def _attached(context: click.Context) -> Lab:
 
 
 @cli.command()
-@click.option("--release", type=click.Choice(RELEASES), default=RELEASE, show_default=True)
+@click.option("--release", type=click.Choice(tuple(RELEASES)), default=RELEASE, show_default=True)
 @click.pass_obj
 def up(folders: Folders, release: str) -> None:
     """Bring up the whole cluster: images, packages, repository, installation by apt, mounts, a client that writes."""
@@ -56,7 +56,7 @@ def up(folders: Folders, release: str) -> None:
 
 
 @cli.command()
-@click.option("--release", type=click.Choice(RELEASES), default=RELEASE, show_default=True)
+@click.option("--release", type=click.Choice(tuple(RELEASES)), default=RELEASE, show_default=True)
 @click.pass_obj
 def demo(folders: Folders, release: str) -> None:
     """Crash the serving node under a client that writes, and watch; brings the cluster up first where it is not."""
@@ -95,7 +95,7 @@ def bench(
 
 
 @cli.command()
-@click.option("--release", type=click.Choice(RELEASES), default=RELEASE, show_default=True)
+@click.option("--release", type=click.Choice(tuple(RELEASES)), default=RELEASE, show_default=True)
 @click.option("--keep/--no-keep", default=True, show_default=True, help="Use and keep a state saved after the boot.")
 @click.pass_obj
 def boot(folders: Folders, release: str, keep: bool) -> None:

@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,12 @@ from nfsha_lab.kernel import unpacked
 from nfsha_lab.log import say, step
 from nfsha_lab.requirements import SEARCH_PATH
 
-RELEASES = ("bookworm", "trixie")
+# The mirror that mmdebstrap is told, None for what it takes by itself: that has the updates of a stable release, too.
+RELEASES: Mapping[str, str | None] = {"bookworm": None, "trixie": None, "forky": "http://deb.debian.org/debian"}
 DISK_SIZE = "3G"
 BUILD_SECONDS = 1800.0
-IMAGES_KEPT = 3
+# One for each release, and one with what the benchmark needs.
+IMAGES_KEPT = 4
 
 # Raised when the same ingredients come to another image.
 VERSION = 2
@@ -36,10 +38,12 @@ BASE_PACKAGES: tuple[str, ...] = (
     "bsdextrautils",
     "busybox-static",
     "ca-certificates",
+    "cpio",
     "cron",
     "dbus",
     "debconf",
     "ifupdown",
+    "initramfs-tools",
     "iproute2",
     "iputils-ping",
     "kmod",
@@ -124,7 +128,7 @@ def _mmdebstrap(release: str, more: tuple[str, ...], work: Path, log: Path) -> N
     for path in (tar, recipe):
         path.chmod(0o755)
     packages = " ".join((*archive.PACKAGES, *more))
-    mirror = os.environ.get("NFSHA_LAB_MIRROR")
+    mirror = os.environ.get("NFSHA_LAB_MIRROR") or RELEASES[release]
     # fmt: off
     process.run(
         [

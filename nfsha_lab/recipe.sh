@@ -28,7 +28,7 @@ in_root systemctl --quiet mask \
     modprobe@loop.service systemd-binfmt.service systemd-pstore.service
 # Each daemon-reload runs all generators; those of systemd's own that find nothing here take an emulated machine 3 s.
 mkdir -p "$root"/etc/systemd/system-generators
-for name in bless-boot cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run system-update \
+for name in bless-boot cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run ssh system-update tpm2 \
     veritysetup; do
     ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$name-generator"
 done
@@ -51,16 +51,18 @@ in_root sh -ec '
     mkdir "$tree/bin" "$tree/dev" "$tree/modules" "$tree/root"
     cp /bin/busybox "$tree/bin/"
     install /usr/share/lab/init "$tree/init"
+    # Newer kernels have crc32c built in.
     for module in virtio_pci virtio_blk crc32c_generic ext4; do
-        modprobe --show-depends --set-version "$kernel" "$module"
+        modprobe --show-depends --set-version "$kernel" "$module" || [ "$module" = crc32c_generic ]
     done | awk "\$1 == \"insmod\" && !seen[\$2]++ { print \$2 }" | {
         number=100
         while read -r path; do
             number=$((number + 1)) name=$(basename "$path")
             case $name in
                 *.xz) python3 -c "import lzma, sys; sys.stdout.buffer.write(lzma.open(sys.argv[1]).read())" "$path" ;;
+                *.zst) zstd --decompress --quiet --stdout "$path" ;;
                 *) cat "$path" ;;
-            esac >"$tree/modules/$number-${name%.xz}"
+            esac >"$tree/modules/$number-${name%%.*}.ko"
         done
     }
     cd "$tree" && find . | cpio --quiet -o -H newc >/initrd
