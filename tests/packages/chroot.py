@@ -23,8 +23,9 @@ from pathlib import Path
 
 from nfsha_config.run import run
 from nfsha_lab.folders import Folders
+from nfsha_lab.image import RELEASES
+from nfsha_lab.lab import RELEASE
 
-_RELEASE = "bookworm"
 _MAKING = 1800.0
 """Seconds to make a chroot, over a slow line; to unpack or remove one takes less."""
 _FRESH = 7 * 86400.0
@@ -53,12 +54,18 @@ class Recipe:
     variant: str = "apt"
     packages: tuple[str, ...] = ()
     relations: str = ""
+    release: str = RELEASE
 
     @property
     def key(self) -> str:
         """A name for what it is made from: the same input gives the same 16 hexadecimal digits."""
-        made_from = {**asdict(self), "release": _RELEASE, "mirror": _mirror()}
+        made_from = {**asdict(self), "mirror": self.mirror}
         return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def mirror(self) -> str:
+        """What mmdebstrap is told, none if it shall take what it knows."""
+        return os.environ.get("NFSHA_LAB_MIRROR") or RELEASES[self.release] or ""
 
 
 @dataclass(frozen=True)
@@ -126,10 +133,6 @@ def unpacked(recipe: Recipe) -> Iterator[Chroot]:
             run([*AS_ROOT, "rm", "--recursive", "--force", "--one-file-system", folder], timeout=_MAKING)
 
 
-def _mirror() -> str:
-    return os.environ.get("NFSHA_LAB_MIRROR", "")
-
-
 def _make(recipe: Recipe, kept: Path) -> None:
     aside = kept.with_name(f"new.{kept.name}")
     satisfy = 'chroot "$1" apt-get satisfy --yes --no-install-recommends "$RELATIONS"'
@@ -138,7 +141,7 @@ def _make(recipe: Recipe, kept: Path) -> None:
         f"--variant={recipe.variant}", '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io",
         *([f"--include={','.join(recipe.packages)}"] if recipe.packages else []),
         *([f"--customize-hook={satisfy}"] if recipe.relations else []),
-        _RELEASE, aside, *([_mirror()] if _mirror() else []),
+        recipe.release, aside, *([recipe.mirror] if recipe.mirror else []),
     ]  # fmt: skip
     env: Mapping[str, str] = {"RELATIONS": recipe.relations, "TMPDIR": "/var/tmp"}
     run(command, env=env, timeout=_MAKING)

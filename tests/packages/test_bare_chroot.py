@@ -17,9 +17,10 @@ INSTALL = ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends")
 
 
 @pytest.fixture
-def bare(built: Built) -> Iterator[chroot.Chroot]:
+def bare(built: Built, request: pytest.FixtureRequest) -> Iterator[chroot.Chroot]:
     """A minimal Debian whose apt has read the repository as it is served, without a warning."""
-    with chroot.unpacked(chroot.Recipe()) as root, served(built.repository) as uri:
+    recipe = chroot.Recipe(release=request.config.getoption("--release"))
+    with chroot.unpacked(recipe) as root, served(built.repository) as uri:
         in_chroot(root, built.repository, uri)
         done = root.run("apt-get", "update", "--quiet", "--error-on=any")
         assert done.returncode == 0 and "\nW:" not in done.stdout and "\nN:" not in done.stdout, done.stdout
