@@ -12,6 +12,7 @@ import pytest
 from nfsha_config.build import build
 from nfsha_config.problems import NfshaError
 from nfsha_lab import requirements
+from nfsha_lab.image import RELEASES
 
 TOP = Path(__file__).parents[2]
 BUILD_NEEDS = (TOP / "scripts" / "build-needs").read_text(encoding="utf-8").split()
@@ -89,3 +90,8 @@ def test_ci_runs_the_readmes_test_command() -> None:
     run = (TOP / ".ci" / "run").read_text(encoding="utf-8")
     assert run.rstrip().endswith('exec scripts/test "$@"')
     assert "\nscripts/test\n" in (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def test_each_release_can_be_named() -> None:
+    told = script("test", "--help").stdout
+    assert told.rstrip().endswith(f"in all stories: {', '.join(list(RELEASES)[:-1])} or {list(RELEASES)[-1]}.")
