@@ -13,6 +13,7 @@ from nfsha_config.build import build
 from nfsha_config.problems import NfshaError
 from nfsha_lab import requirements
 from nfsha_lab.image import RELEASES
+from nfsha_lab.lab import RELEASE
 
 TOP = Path(__file__).parents[2]
 BUILD_NEEDS = (TOP / "scripts" / "build-needs").read_text(encoding="utf-8").split()
@@ -92,6 +93,10 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert "\nscripts/test\n" in (TOP / "README.md").read_text(encoding="utf-8")
 
 
-def test_each_release_can_be_named() -> None:
+def test_each_release_can_be_named_and_the_one_after_the_usual_is_tried() -> None:
     told = script("test", "--help").stdout
     assert told.rstrip().endswith(f"in all stories: {', '.join(list(RELEASES)[:-1])} or {list(RELEASES)[-1]}.")
+    text = (TOP / "scripts" / "test").read_text(encoding="utf-8")
+    after = list(RELEASES)[list(RELEASES).index(RELEASE) + 1]
+    assert f"run tests/cluster/test_smoke.py --release {after} " in text
+    assert (TOP / "tests" / "cluster" / "test_smoke.py").exists()
