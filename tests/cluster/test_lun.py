@@ -53,6 +53,7 @@ def test_foreign_content_is_refused_and_kept(idle: Cluster) -> None:
             assert _digest(target) == before, f"{name}: the LUN was written to"
 
 
+@pytest.mark.long
 def test_read_error_is_not_taken_for_blank(idle: Cluster) -> None:
     node, target = idle.nodes[0], idle.target
     bad = _bad_disk(target)

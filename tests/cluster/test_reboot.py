@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.lab import parallel
 from nfsha_lab.load import Load
@@ -21,6 +23,7 @@ def test_serving_node_reboots(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_standby_and_then_the_target_reboot(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     standby = cluster.other(active)
@@ -39,6 +42,7 @@ def test_standby_and_then_the_target_reboot(cluster: Cluster, load: Load) -> Non
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_client_reboots(cluster: Cluster) -> None:
     before = Load(cluster, "before")
     before.start()
