@@ -138,6 +138,8 @@ FORBIDDEN = {
 ALLOWED = {
     # The laboratory's own archive of Debian's packages lies inside the image, where nobody can change it.
     "nfsha_lab/recipe.sh": {r"verify=False|\[trusted=yes\]|--allow-unauthenticated"},
+    # Debian's own name for its mirrors, of which mmdebstrap knows the security updates' for a stable release only.
+    "nfsha_lab/image.py": {r"pypi|debian\.org/debian"},
     "nfsha_lab/archive.py": {r"verify=False|\[trusted=yes\]|--allow-unauthenticated"},
     # Updates that the laboratory itself has just made, by QEMU's own network, which nobody else is in.
     "nfsha_lab/updates.py": {r"verify=False|\[trusted=yes\]|--allow-unauthenticated"},

@@ -133,23 +133,15 @@ def gate(node: Node, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_gate_that_was_flushed_away_is_put_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a node that is promoted when clients are back."""
     gate(node, '[ "$*" = restore ] && touch table', monkeypatch)
-    (node.programs / "table").unlink()
-    assert node.look(0.0) == ""
-    assert (node.programs / "table").exists()
-
-
-def test_the_gate_is_not_looked_at_while_clients_wait_for_its_opening(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate(node, '[ "$*" = restore ] && touch table', monkeypatch)
-    node.put("/run/nfsha/held")
-    (node.programs / "table").unlink()
-    assert node.look(0.0) == "" and not (node.programs / "table").exists()
-    node.put("/run/nfsha/open")
-    assert [node.look(now) for now in (1.0, 3.0)] == ["", ""] and not (node.programs / "table").exists()
-    node.look(5.0)
-    assert (node.programs / "table").exists()
+    table = node.programs / "table"
+    for now, place in ((0.0, "/run/nfsha/held"), (3.0, "/run/nfsha/open")):
+        table.unlink(missing_ok=True)
+        node.put(place)
+        assert node.look(now) == "" and not table.exists()
+    node.look(7.0)
+    assert table.exists()
 
 
 def test_a_gate_that_does_not_come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
