@@ -289,8 +289,8 @@ def test_death_at_each_step_of_the_configuration(package: str, machine: Machine,
         said = dpkg(machine, "--configure", "--pending")
         assert "not set up" not in said, (deaths, said)
         assert_same({**state(machine, package), "debconf": remembered(machine, package)}, whole, deaths)
-    # A client's files are the fewest.
-    assert deaths > 5
+    # The target has the fewest files.
+    assert deaths >= 5
 
 
 def _configure(machine: Machine, package: str, deb: Path, steps: int) -> str:
