@@ -58,6 +58,7 @@ def test_client_reboots(cluster: Cluster) -> None:
     after.stop_and_check()
 
 
+@pytest.mark.long
 def test_cold_start_of_all_four(cluster: Cluster, load: Load) -> None:
     load.stop()
     with cluster.one_server_at_most():
