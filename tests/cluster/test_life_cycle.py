@@ -22,8 +22,10 @@ UPGRADE = f"apt-get update && apt-get install --only-upgrade {NODE}"
 BUILD = f"scripts/build-repo --site site.toml --out repo --uri http://{REPOSITORY_ADDRESS}/"
 _NEWEST = f"$(apt-cache madison {NODE} | awk '{{ print $3; exit }}')"
 DOWNGRADE = f"apt-get update && apt-get install --allow-downgrades {NODE}={_NEWEST}"
-# Debian's, which a node or the target needs.
-ON_NODES = ("nfs-common", "nfs-kernel-server", "ocfs2-tools", "open-iscsi", "keepalived")
+# Debian's, which a node or the target needs. Those of one source come together: one depends on the other's very version,
+# and apt would take it away, and nfsha-node with it, rather than leave it behind.
+UPGRADES = ("nfs-common nfs-kernel-server", "ocfs2-tools", "open-iscsi", "keepalived")
+ON_NODES = " ".join(UPGRADES).split()
 ON_TARGET = ("tgt",)
 _SESSION = "ls -d /sys/class/iscsi_session/session*"
 _IN_THE_BACKGROUND = "systemd-run --quiet --unit=apt --collect --setenv=DEBIAN_FRONTEND=noninteractive"
@@ -118,17 +120,17 @@ def test_updates_of_debian(cluster: Cluster, load: Load, reader: Reader, tmp_pat
     standby = cluster.other(active)
     before = {node.name: (node.boot_id(), node.succeed(_SESSION)) for node in cluster.nodes}
     with cluster.one_server_at_most():
-        for package in ON_NODES:
-            _update(standby, package)
+        for packages in UPGRADES:
+            _update(standby, packages)
             # What the serving node's kernel remembers of its exports would hide that there are none.
             active.succeed("exportfs -f")
             load.wait_until_writes()
             assert cluster.settle() is active
-        for package in ON_NODES:
-            _update(active, package)
+        for packages in UPGRADES:
+            _update(active, packages)
             load.wait_until_writes()
             # keepalived is the last, and its restart hands the service over.
-            assert cluster.settle() is (standby if package == "keepalived" else active)
+            assert cluster.settle() is (standby if packages == "keepalived" else active)
         assert before == {node.name: (node.boot_id(), node.succeed(_SESSION)) for node in cluster.nodes}
         for node in cluster.nodes:
             assert typed(node, "nfsha plan nfsha-node") in ("", "/etc/default/o2cb\n")
@@ -155,9 +157,10 @@ def _offer_updates(cluster: Cluster, folder: Path) -> None:
         updates.offer(machine)
 
 
-def _update(machine: Machine, package: str) -> None:
-    typed(machine, f"apt-get install --only-upgrade {package}")
-    assert updates.MARK in machine.succeed(f"dpkg-query --show {package}")
+def _update(machine: Machine, packages: str) -> None:
+    typed(machine, f"apt-get install --only-upgrade {packages}")
+    versions = machine.succeed(f"dpkg-query --show {NODE} {packages}").splitlines()
+    assert sum(updates.MARK in line for line in versions) == len(packages.split())
     assert_dpkg_is_done(machine)
     machine.fail(r"find /etc -name '*.dpkg-*' -o -name '*.ucf-*' | grep .")
 
