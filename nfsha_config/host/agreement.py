@@ -8,6 +8,7 @@ from pathlib import Path
 from nfsha_config.host.write import read, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import InputError, Problem
+from nfsha_config.render import NODE
 from nfsha_config.site import load
 from nfsha_config.site.difference import differences
 from nfsha_config.site.model import Site
@@ -25,7 +26,8 @@ def check(site: Site, node: str, paths: Paths) -> None:
     back: this node has had their revision, or a newer one, and goes back from it. Where the state volume is not mounted
     nothing is known, and nothing is refused.
     """
-    before = _configured(paths)
+    configured = load.known(read(paths.configured_site(NODE)), "configured")
+    before = configured.cluster.revision if configured else 0
     for other in site.nodes:
         theirs = _site_of(other.name, paths) if other.name != node else None
         if theirs is None or theirs.cluster.revision < site.cluster.revision:
@@ -46,22 +48,8 @@ def _problems(site: Site, theirs: Site, name: str) -> Iterator[Problem]:
             yield Problem(one.where, f"is {one.text(one.after)} there", hint, one.text(one.before))
 
 
-def _configured(paths: Paths) -> int:
-    """The revision that this node was configured with last, 0 for none."""
-    text = read(paths.configured_site("nfsha-node"))
-    try:
-        return load.load(text, "configured").cluster.revision if text else 0
-    except InputError:
-        return 0
-
-
 def _site_of(node: str, paths: Paths) -> Site | None:
-    text = read(_place(node, paths))
-    try:
-        return None if text is None else load.load(text, node)
-    except InputError:
-        # Of a later version of nfsha, which knows more.
-        return None
+    return load.known(read(_place(node, paths)), node)
 
 
 def _place(node: str, paths: Paths) -> Path:

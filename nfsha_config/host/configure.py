@@ -15,7 +15,7 @@ from nfsha_config.host.machine import Machine
 from nfsha_config.host.write import write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import InputError, Problem
-from nfsha_config.render import ManagedFile
+from nfsha_config.render import CLIENT, NODE, ManagedFile
 from nfsha_config.site import load, merge, secrets
 from nfsha_config.site.model import Node, Site
 from nfsha_config.site.secrets import Secrets
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-NODE = "nfsha-node"
-CLIENT = "nfsha-client"
 _SET = "set."
 _SECRET = "secret."
 

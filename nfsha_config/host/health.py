@@ -60,7 +60,6 @@ class Health:
         self.failed: tuple[float, str] | None = None
         self.claimed: float | None = None
         self.closed: float | None = None
-        self.promoting = False
         # Seconds; None while the gate is closed. One that is open when this program starts may have been so for long.
         self.opened: float | None = float("-inf")
         self.mended: dict[str, float] = {}
@@ -90,8 +89,9 @@ class Health:
         for place in (STATE_MOUNT, DATA_MOUNT):
             if place not in mounted:
                 return f"{place} is not mounted"
-        self.promoting = self._promoting(now)
-        if self.gate_fault or (now - self.gate_asked >= _GATE and not self.promoting):
+        # Asked at each look, since it notes when the gate was opened.
+        promoting = self._promoting(now)
+        if self.gate_fault or (now - self.gate_asked >= _GATE and not promoting):
             self.gate_fault = self._look_at_the_gate()
             self.gate_asked = now
         self.keepalived.look(now)
@@ -122,7 +122,7 @@ class Health:
             self.claimed = now
         if self.paths.now("open").exists():
             self.closed = None
-            return "" if self.promoting else self._serving(now)
+            return "" if self._promoting(now) else self._serving(now)
         self.server.forget()
         if not self.paths.now("held").exists():
             self.closed = None

@@ -9,14 +9,13 @@ from pathlib import Path
 from nfsha_config.host import lun, mounts
 from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
-from nfsha_config.problems import InputError, Refused
-from nfsha_config.render import PACKAGES
+from nfsha_config.problems import Refused
+from nfsha_config.render import NODE, TARGET
 from nfsha_config.site import load
 from nfsha_config.site.difference import Difference, differences, worst
 from nfsha_config.site.model import Site
 from nfsha_config.site.settings import COSTS, MEANING
 
-TARGET, NODE, _ = PACKAGES
 STOP = "systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service nfsha-storage.service"
 """What takes a node out of the cluster, so that it can come back with other values."""
 
@@ -68,11 +67,7 @@ class Impact:
 
 def of(package: str, site: Site, paths: Paths) -> Impact:
     """Against the site that the package was configured with last; nothing is known to change where there is none."""
-    text = read(paths.configured_site(package)) or read(paths.site)
-    try:
-        before = load.load(text, str(paths.site)) if text else None
-    except InputError:
-        before = None
+    before = load.known(read(paths.configured_site(package)) or read(paths.site), str(paths.site))
     return Impact(before, site, differences(before, site) if before else ())
 
 

@@ -44,6 +44,14 @@ def load(text: str, source: str) -> model.Site:
     return _site(values)
 
 
+def known(text: str | None, source: str) -> model.Site | None:
+    """The site in a text that another version of nfsha may have written; None where it is none for this one."""
+    try:
+        return None if text is None else load(text, source)
+    except InputError:
+        return None
+
+
 def tables(text: str, source: str) -> dict[str, Any]:
     """What a TOML text holds, unchecked. Raises InputError when it is no TOML."""
     try:
