@@ -120,6 +120,12 @@ def _exchange_folder() -> Iterator[Path]:
         yield inner
 
 
+def mirror(release: str) -> tuple[str, ...]:
+    """What mmdebstrap is told of where a release is: NFSHA_LAB_MIRROR, or what it does not know by itself."""
+    told = os.environ.get("NFSHA_LAB_MIRROR") or RELEASES[release]
+    return (told,) if told else ()
+
+
 def _mmdebstrap(release: str, more: tuple[str, ...], work: Path, log: Path) -> None:
     tar = work / "guest.tar"
     write_tar(tar, guest_files())
@@ -128,7 +134,6 @@ def _mmdebstrap(release: str, more: tuple[str, ...], work: Path, log: Path) -> N
     for path in (tar, recipe):
         path.chmod(0o755)
     packages = " ".join((*archive.PACKAGES, *more))
-    mirror = os.environ.get("NFSHA_LAB_MIRROR") or RELEASES[release]
     # fmt: off
     process.run(
         [
@@ -141,7 +146,7 @@ def _mmdebstrap(release: str, more: tuple[str, ...], work: Path, log: Path) -> N
             f"--include={','.join(BASE_PACKAGES)}",
             f"--essential-hook=tar-in {tar} /",
             f"--customize-hook=sh {recipe} \"$1\" {work} {DISK_SIZE} {archive.FOLDER} {packages}",
-            release, "/dev/null", *([mirror] if mirror else []),
+            release, "/dev/null", *mirror(release),
         ],
         timeout=BUILD_SECONDS, log=log, env={**os.environ, "PATH": SEARCH_PATH, "TMPDIR": "/var/tmp"},
     )

@@ -67,8 +67,8 @@ def _after(title: str, rounds: Sequence[Result]) -> str:
     if not waits:
         return ""
     return (
-        f"{title}: all writers went on {statistics.median(waits):.1f} / {max(waits):.1f} s after the last journal "
-        f"of the dead node was replayed ({len(waits)} rounds)."
+        f"{title}: all writers went on {_middle_and_most(waits)} s after the last journal of the "
+        f" dead node was replayed ({len(waits)} rounds)."
     )
 
 
@@ -86,6 +86,10 @@ def _spread(rounds: Sequence[Result], value: Callable[[Result], float]) -> str:
         return "never"
     values = [value(one) for one in rounds]
     more = ">" if value is not _reclaimed and any(not one["recovered"] for one in rounds) else ""
+    return _middle_and_most(values, more)
+
+
+def _middle_and_most(values: Sequence[float], more: str = "") -> str:
     return f"{statistics.median(values):.1f} / {more}{max(values):.1f}"
 
 

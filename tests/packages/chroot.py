@@ -23,7 +23,7 @@ from pathlib import Path
 
 from nfsha_config.run import run
 from nfsha_lab.folders import Folders
-from nfsha_lab.image import RELEASES
+from nfsha_lab.image import mirror
 from nfsha_lab.lab import RELEASE
 
 _MAKING = 1800.0
@@ -59,13 +59,8 @@ class Recipe:
     @property
     def key(self) -> str:
         """A name for what it is made from: the same input gives the same 16 hexadecimal digits."""
-        made_from = {**asdict(self), "mirror": self.mirror}
+        made_from = {**asdict(self), "mirror": mirror(self.release)}
         return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
-
-    @property
-    def mirror(self) -> str:
-        """What mmdebstrap is told, none if it shall take what it knows."""
-        return os.environ.get("NFSHA_LAB_MIRROR") or RELEASES[self.release] or ""
 
 
 @dataclass(frozen=True)
@@ -141,7 +136,7 @@ def _make(recipe: Recipe, kept: Path) -> None:
         f"--variant={recipe.variant}", '--aptopt=Acquire::Languages "none"', "--dpkgopt=force-unsafe-io",
         *([f"--include={','.join(recipe.packages)}"] if recipe.packages else []),
         *([f"--customize-hook={satisfy}"] if recipe.relations else []),
-        recipe.release, aside, *([recipe.mirror] if recipe.mirror else []),
+        recipe.release, aside, *mirror(recipe.release),
     ]  # fmt: skip
     env: Mapping[str, str] = {"RELATIONS": recipe.relations, "TMPDIR": "/var/tmp"}
     run(command, env=env, timeout=_MAKING)
