@@ -11,10 +11,12 @@ import pytest
 from nfsha_lab.cli import collect_logs
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.folders import Folders
+from nfsha_lab.install import find_or_build
 from nfsha_lab.lab import Lab
 from nfsha_lab.load import Load
 from nfsha_lab.log import say
 from nfsha_lab.up import again, booted, installed
+from tests.reader import Reader
 
 _ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefacts"))
 
@@ -56,6 +58,14 @@ def load(cluster: Cluster) -> Load:
     running = Load(cluster, "story")
     running.start()
     return running
+
+
+@pytest.fixture
+def reader(cluster: Cluster, tmp_path: Path) -> Reader:
+    """The reader who has installed the cluster as it is."""
+    made = Reader(cluster, tmp_path, find_or_build(cluster.lab.folders))
+    made.look()
+    return made
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nfsha_lab.cluster import DATA, NODES, Cluster
-from nfsha_lab.install import PACKAGES, find_or_build
+from nfsha_lab.install import PACKAGES
 from nfsha_lab.lab import parallel
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
@@ -17,14 +17,6 @@ from tests.reader import LAB, Reader, renew, typed
 pytestmark = pytest.mark.long
 
 _INSTALLED = 900.0
-
-
-@pytest.fixture
-def reader(cluster: Cluster, tmp_path: Path) -> Reader:
-    """The reader who has installed the cluster as it is."""
-    made = Reader(cluster, tmp_path, find_or_build(cluster.lab.folders))
-    made.look()
-    return made
 
 
 def wait_for(machine: Machine, status: str, timeout: float = _INSTALLED) -> None:

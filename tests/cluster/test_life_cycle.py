@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,6 @@ _IN_THE_BACKGROUND = "systemd-run --quiet --unit=apt --collect --setenv=DEBIAN_F
 # The shell that runs this is not what it looks for.
 _CONFIGURES = "pgrep --full '[n]fsha configure' >/dev/null"
 _THIRD_READY = 900.0
-
-
-@pytest.fixture
-def reader(cluster: Cluster, tmp_path: Path) -> Reader:
-    """The admin who has installed the cluster as it is."""
-    made = Reader(cluster, tmp_path, find_or_build(cluster.lab.folders))
-    made.look()
-    return made
 
 
 def lease(node: Machine) -> str:
@@ -159,10 +152,15 @@ def _offer_updates(cluster: Cluster, folder: Path) -> None:
 
 def _update(machine: Machine, packages: str) -> None:
     typed(machine, f"apt-get install --only-upgrade {packages}")
-    versions = machine.succeed(f"dpkg-query --show {NODE} {packages}").splitlines()
-    assert sum(updates.MARK in line for line in versions) == len(packages.split())
+    _assert_updated(machine, packages.split())
+    machine.succeed(f"dpkg-query --show --showformat '${{db:Status-Abbrev}}' {NODE} | grep ii")
     assert_dpkg_is_done(machine)
     machine.fail(r"find /etc -name '*.dpkg-*' -o -name '*.ucf-*' | grep .")
+
+
+def _assert_updated(machine: Machine, packages: Sequence[str]) -> None:
+    for package in packages:
+        assert updates.MARK in machine.succeed(f"dpkg-query --show {package}")
 
 
 def test_a_configuration_is_interrupted(cluster: Cluster, load: Load, reader: Reader) -> None:
@@ -198,9 +196,7 @@ def test_a_dead_node_is_replaced(cluster: Cluster, load: Load, reader: Reader) -
         load.wait_until_writes()
         assert cluster.serving() is heir
         renew(dead, "root")
-        reader.bring(dead)
-        typed(dead, "cp /root/nfsha.sources /etc/apt/sources.list.d/ && apt-get update")
-        typed(dead, f"apt-get install --no-install-recommends {NODE}")
+        reader.install(dead)
         assert cluster.settle() is heir
         dead.succeed("nfsha switchover")
         load.wait_until_writes()
@@ -260,7 +256,6 @@ def test_install_updates(cluster: Cluster, load: Load, reader: Reader, tmp_path:
         assert cluster.settle() is cluster.other(first)
         page.step("standby")
     for machine, packages in ((cluster.target, ON_TARGET), *((node, ON_NODES) for node in cluster.nodes)):
-        for package in packages:
-            assert updates.MARK in machine.succeed(f"dpkg-query --show {package}")
+        _assert_updated(machine, packages)
     cluster.assert_healthy()
     load.stop_and_check()

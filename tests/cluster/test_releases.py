@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.image import Image, find_or_make
-from nfsha_lab.install import find_or_build
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 from tests.reader import Reader, renew, typed
@@ -35,9 +33,8 @@ def renewed(machine: Machine, image: Image) -> Iterator[None]:
         machine.qemu = before
 
 
-def test_a_mixed_pair(cluster: Cluster, load: Load, tmp_path: Path) -> None:
+def test_a_mixed_pair(cluster: Cluster, load: Load, reader: Reader) -> None:
     """The standby comes back with another release: it serves, hands back, and takes over from a node that dies."""
-    reader = Reader(cluster, tmp_path, find_or_build(cluster.lab.folders))
     old = reader.look()
     new = cluster.other(old)
     release, number = _OTHER[cluster.lab.release]
@@ -46,9 +43,7 @@ def test_a_mixed_pair(cluster: Cluster, load: Load, tmp_path: Path) -> None:
         typed(new, "nfsha maintenance on && apt-get purge nfsha-node")
         with renewed(new, image):
             assert f'VERSION_ID="{number}"' in new.succeed("cat /etc/os-release")
-            reader.bring(new)
-            typed(new, "cp /root/nfsha.sources /etc/apt/sources.list.d/ && apt-get update")
-            typed(new, "apt-get install --no-install-recommends nfsha-node")
+            reader.install(new)
             assert cluster.settle() is old
             for heir in (new, old):
                 old.succeed("nfsha switchover")
