@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def tell_systemd(changed: Sequence[str], paths: Paths, *, interrupt: bool = True
         run(["systemctl", "reload", "keepalived.service"])
     if "/etc/nfsha/gate.nft" in changed and _active("nfsha-gate.service"):
         run(["systemctl", "reload", "nfsha-gate.service"])
-    if str(paths.site) in changed:
+    # The package's own script restarts them afterwards, whatever has changed (dpkg(1), ENVIRONMENT).
+    if str(paths.site) in changed and "DPKG_MAINTSCRIPT_PACKAGE" not in os.environ:
         run(["systemctl", "try-restart", *RESIDENT], check=False)
     if "/etc/exports.d/nfsha.exports" in changed and _active("nfs-server.service"):
         run(["exportfs", "-r"])

@@ -187,3 +187,16 @@ def test_keepalived_of_a_serving_node_is_told_only_what_moves_nothing(
     install.tell_systemd(["/etc/keepalived/keepalived.conf"], paths, interrupt=found.may_interrupt(paths))
     said = (paths.root / "calls").read_text().splitlines()
     assert ("reload keepalived.service" in said) is reloads
+
+
+@pytest.mark.parametrize("package", ["", NODE])
+def test_what_runs_beside_the_service_is_restarted_once(package: str, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By nfsha, or, where dpkg calls it, by the package's own script."""
+    paths.systemd.mkdir(parents=True)
+    program(paths.root, "systemctl", 'echo "$*" >>calls', monkeypatch)
+    monkeypatch.delenv("DPKG_MAINTSCRIPT_PACKAGE", raising=False)
+    if package:
+        monkeypatch.setenv("DPKG_MAINTSCRIPT_PACKAGE", package)
+    install.tell_systemd([str(paths.site)], paths)
+    said = (paths.root / "calls").read_text()
+    assert said.count("try-restart") == (0 if package else 1)

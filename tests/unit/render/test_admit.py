@@ -21,6 +21,8 @@ echo 192.0.2.9 client >>/etc/hosts
 mkdir -p {exports}
 mkdir -p /run/rpc_pipefs/nfsd
 mkfifo /run/rpc_pipefs/nfsd/cld
+printf '#!/bin/sh\n' >/usr/sbin/rpc.nfsd
+unshare --uts /usr/libexec/nfsha/start-nfsd
 """
 _ADMIT = """
 /usr/libexec/nfsha/admit
@@ -41,6 +43,11 @@ def _admit(name: str, change: str) -> list[str]:
 @pytest.mark.parametrize("name", SITES)
 def test_a_server_as_it_should_be(name: str) -> None:
     assert _admit(name, "") == ["open"]
+
+
+def test_one_that_started_before_its_lease_was_changed() -> None:
+    """It serves until the next start, and must be let in again after whatever closes the gate."""
+    assert _admit("lab", "sed -i 's/lease-time = .*/lease-time = 20/' /etc/nfs.conf.d/nfsha.conf") == ["open"]
 
 
 @pytest.mark.parametrize(
