@@ -29,6 +29,11 @@ def said(*argv: str | Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def said_of(*argv: str | Path) -> str:
+    """What a program that succeeds prints."""
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
 def test_each_command_and_the_site_have_an_installed_page(built: Built, tmp_path: Path) -> None:
     share = extracted(built, TOOL, tmp_path)
     installed = {path.name for path in (share / "man").rglob("*.gz")}
@@ -56,6 +61,18 @@ def test_mandoc_has_nothing_to_warn_of(built: Built, tmp_path: Path) -> None:
 def test_the_maker_of_the_pages_is_not_installed(built: Built, tmp_path: Path) -> None:
     share = extracted(built, TOOL, tmp_path)
     assert not list(share.parent.rglob("manual")) and not list(share.rglob("*.1.j2"))
+
+
+def test_the_news_are_those_of_a_release(built: Built, tmp_path: Path) -> None:
+    """As apt-listchanges(1) shows them to who upgrades."""
+    doc = extracted(built, TOOL, tmp_path) / "doc" / TOOL
+    releases = []
+    for name in ("changelog", "NEWS.Debian"):
+        text = gzip.decompress((doc / f"{name}.gz").read_bytes())
+        (tmp_path / name).write_bytes(text)
+        releases.append(said_of("dpkg-parsechangelog", "--all", "-S", "Version", "-l", tmp_path / name).split())
+    history, news = releases
+    assert news and set(news) <= set(history)
 
 
 @pytest.mark.parametrize("package", [*PACKAGES, TOOL])
