@@ -29,6 +29,7 @@ class ProofOfConcept(Contender):
         r"o2dlm has evicted node": "o2cb: peer evicted",
         r"End replay journal": "journal replayed",
         r"notify\S*: .*FAULT": "keepalived: fault",
+        r"OCFS2: .*read-only": "OCFS2: volume made read-only",
     }
 
     def make(self, folders: Folders) -> Rival:

@@ -39,7 +39,8 @@ def play(contender: Contender, event: Event, field: Field) -> dict[str, Any]:
     time.sleep(WARM)
     load.wait_until_writes()
     strike = _strike(contender, event, field, load)
-    idle = _idle(field)
+    # Where the others do not go on, its answer and each attempt after it would be waited for in vain.
+    idle = _idle(field) if strike.recovered else None
     load.stop()
     found = steps.collect(contender, field.cluster, strike.moment)
     verdict = _judge(load, event)
@@ -84,7 +85,7 @@ def _goes_on(load: Load, bound: float) -> bool:
 
 
 def _idle(field: Field) -> bool | None:
-    """Whether the idle client still has its lock, as it finds and as another does; None if nobody answers."""
+    """Whether the idle client still has its lock, as it finds and as another does; None if there is no answer."""
     try:
         return field.idle.still_holds(field.idle.name, _IDLE_SECONDS) and not field.busy.try_lock(field.idle.name)
     except LabError as error:
