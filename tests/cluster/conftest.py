@@ -53,9 +53,12 @@ def _keep_what_failed(lab: Lab, request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def load(cluster: Cluster) -> Load:
-    """A running workload on the client: writers, a lock holder with an open file, one that creates and renames."""
-    running = Load(cluster, "story")
+def load(cluster: Cluster, request: pytest.FixtureRequest) -> Load:
+    """A running workload on the client: writers, a lock holder with an open file, one that creates and renames.
+
+    Where a reader types, it works at leisure: an emulated node that serves at full speed leaves dpkg a fraction of itself.
+    """
+    running = Load(cluster, "story", *(["--pause 0.5"] if "reader" in request.fixturenames else []))
     running.start()
     return running
 
