@@ -110,7 +110,7 @@ SETTINGS = (
         "network.witnesses", kinds.ADDRESSES, [], "low",
         "A node serves only while one of these addresses, such as the router's, answers its pings; none are needed.",
         "A client is no witness: when it is switched off, that says nothing about the server.",
-        prompt="Addresses of witnesses, separated by commas:", cost="reload",
+        prompt="Addresses of witnesses, separated by commas:", cost="reload", shared=False,
     ),
     Setting(
         "storage.portal", kinds.PORTAL, REQUIRED, "medium",
