@@ -42,6 +42,9 @@ root=$1
 shift
 mount -t proc proc /proc
 mount --rbind /proc "$root/proc"
+# Debian 13's procps puts in force what any package has in sysctl.d, and the kernel is this machine's.
+mount --bind "$root/proc/sys" "$root/proc/sys"
+mount -o remount,bind,ro "$root/proc/sys"
 mount --rbind /dev "$root/dev"
 exec "$@"
 """
