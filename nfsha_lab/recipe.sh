@@ -45,29 +45,7 @@ if [ -e "$root"/sbin/start-stop-daemon.REAL ]; then
 fi
 in_root dpkg-query --show --showformat '${Package} ${Version}\n' >"$out/packages"
 
-# An initial ramdisk of a few modules, unpacked and in order, spares each boot a udev of its own.
-in_root sh -ec '
-    tree=$(mktemp -d) kernel=$(basename /lib/modules/*)
-    mkdir "$tree/bin" "$tree/dev" "$tree/modules" "$tree/root"
-    cp /bin/busybox "$tree/bin/"
-    install /usr/share/lab/init "$tree/init"
-    # Newer kernels have crc32c built in.
-    for module in virtio_pci virtio_blk crc32c_generic ext4; do
-        modprobe --show-depends --set-version "$kernel" "$module" || [ "$module" = crc32c_generic ]
-    done | awk "\$1 == \"insmod\" && !seen[\$2]++ { print \$2 }" | {
-        number=100
-        while read -r path; do
-            number=$((number + 1)) name=$(basename "$path")
-            case $name in
-                *.xz) python3 -c "import lzma, sys; sys.stdout.buffer.write(lzma.open(sys.argv[1]).read())" "$path" ;;
-                *.zst) zstd --decompress --quiet --stdout "$path" ;;
-                *) cat "$path" ;;
-            esac >"$tree/modules/$number-${name%%.*}.ko"
-        done
-    }
-    cd "$tree" && find . | cpio --quiet -o -H newc >/initrd
-    rm -r "$tree"
-'
+in_root sh -ec '/usr/share/lab/initrd "$(basename /lib/modules/*)" /initrd'
 mv "$root/initrd" "$out/initrd"
 cp "$root"/boot/vmlinuz-* "$out/vmlinuz"
 # mmdebstrap's proc, sys and dev lie in the tree; they are left out in a mount namespace of its own. Lazily, since
