@@ -15,6 +15,13 @@ from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.qemu import Qemu
 
 COMMAND_SECONDS = 120.0
+
+# A command that its own unit runs, and what it came to.
+_APART = "/run/lab-apart"
+_RUN_APART = f"""(. {_APART}/command) </dev/null >{_APART}/out 2>&1
+echo $? >{_APART}/new
+mv {_APART}/new {_APART}/status
+"""
 WAIT_SECONDS = 120.0
 
 # Emulated, four at once on two busy cores, a Debian has needed up to 230 s.
@@ -146,6 +153,22 @@ class Machine:
     def run(self, command: str, timeout: float = COMMAND_SECONDS) -> Completed:
         """Run by /bin/sh -c as root; status and both outputs. ProductError if it outlasts `timeout` seconds."""
         return self.agent.execute(command, timeout)
+
+    def run_apart(self, command: str, timeout: float) -> Completed:
+        """As `run`, but by systemd, with one output: an upgrade of the agent ends all that the agent began."""
+        self.succeed(f"rm -rf {_APART}")
+        self.write_file(f"{_APART}/command", f"{command}\n", 0o600)
+        self.write_file(f"{_APART}/run", _RUN_APART)
+        self.succeed(f"systemd-run --quiet --collect --setenv=HOME=/root --setenv=LC_ALL=C.UTF-8 /bin/sh {_APART}/run")
+        self.poll(f"the end of: {command}", lambda: bool(self._read_apart("status")), timeout)
+        return Completed(int(self._read_apart("status")), self.read_file(f"{_APART}/out").decode(errors="replace"), "")
+
+    def _read_apart(self, name: str) -> bytes:
+        """Empty while there is no such file, or no agent."""
+        try:
+            return self.read_file(f"{_APART}/{name}")
+        except AgentError:
+            return b""
 
     def execute(self, command: str, timeout: float = COMMAND_SECONDS) -> tuple[int, str]:
         """Run a command; its exit status and standard output."""
