@@ -23,6 +23,7 @@ _SECONDS = 1800.0
 _YES = "/root/yes.conf"
 _TYPED = f"export DEBIAN_FRONTEND=noninteractive APT_CONFIG={_YES}; exec 2>&1; "
 _SITE = "/etc/nfsha/site.toml"
+REBOOT = "systemctl reboot"
 
 VALUES = {
     "http://192.0.2.5:8080/": f"http://{REPOSITORY_ADDRESS}/",
@@ -122,16 +123,26 @@ class Reader:
 _PLACES = ("disk", "client", "nfs1", "nfs2", "serving", "standby", "nodes", "node", "other", "old", "new")
 
 
-def typed(machine: Machine, command: str) -> str:
-    """What a root shell of the machine prints for a command, which must succeed."""
-    if command == "systemctl reboot":
+def typed(machine: Machine, command: str, *, apart: float = 0.0) -> str:
+    """What a root shell of the machine prints for a command, which must succeed.
+
+    With `apart`, seconds, it may take that long and restart the laboratory's agent, which runs commands otherwise.
+    """
+    if command == REBOOT:
         machine.reboot()
         machine.wait_until_booted()
         return ""
-    done = machine.run(_TYPED + command, _SECONDS)
+    done = machine.run_apart(_TYPED + command, apart) if apart else machine.run(_TYPED + command, _SECONDS)
     if done.status != 0:
         raise ProductError(f"{machine.name}: exit status {done.status}: {command}\n{done.out}{done.err}")
     return done.out
+
+
+def assert_unasked(machine: Machine, package: str) -> None:
+    """A package is installed, dpkg has nothing left to do, and no file of /etc was in question."""
+    assert machine.succeed("dpkg --audit").strip() == ""
+    machine.succeed(f"dpkg-query --show --showformat '${{db:Status-Abbrev}}' {package} | grep ii")
+    machine.fail(r"find /etc -name '*.dpkg-*' -o -name '*.ucf-*' | grep .")
 
 
 def renew(machine: Machine, *disks: str) -> None:

@@ -28,7 +28,10 @@ RUN_BY = {
     "build-host": ("tests/packages/test_tutorial.py", "tests/packages/test_vagrant.py"),
     "stdeb": ("tests/packages/test_stdeb.py",),
     "new-debian": ("tests/packages/test_stdeb.py",),
-    "": ("tests/packages/test_tutorial.py", "tests/cluster/test_howto.py", "tests/cluster/test_life_cycle.py"),
+    "": (
+        "tests/packages/test_tutorial.py", "tests/cluster/test_howto.py", "tests/cluster/test_life_cycle.py",
+        "tests/cluster/test_releases.py",
+    ),
 }
 """Where the commands of a place are run; "" stands for the laboratory's machines."""
 
