@@ -16,17 +16,15 @@ from nfsha_lab.demo import demonstrate
 from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.folders import Folders
 from nfsha_lab.image import RELEASES
-from nfsha_lab.lab import RELEASE, Lab, attach, open_lab, parallel
+from nfsha_lab.lab import RELEASE, Lab, attach, open_lab
 from nfsha_lab.load import Load
 from nfsha_lab.log import say, step
-from nfsha_lab.machine import Machine
+from nfsha_lab.logs import collect
 from nfsha_lab.up import installed, running
 
 # Whose fault it was, as autopkgtest says it: 4 what is tried, 16 what tries it.
 EXIT_PRODUCT = 4
 EXIT_LAB = 16
-
-JOURNAL_SECONDS = 120.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -218,33 +216,13 @@ def restore(context: click.Context, name: str) -> None:
     snapshots.restore(_attached(context), name)
 
 
-def collect_logs(lab: Lab, folder: Path) -> None:
-    """Leave consoles, QEMU's words and, of machines that answer, the journals and kernel logs in a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def collect(machine: Machine) -> None:
-        (folder / f"{machine.name}.console").write_text(machine.console())
-        if machine.qemu.errors.exists():
-            (folder / f"{machine.name}.qemu").write_bytes(machine.qemu.errors.read_bytes())
-        if machine.running and machine.state == "on" and machine.agent.ping(timeout=5.0):
-            journal = machine.run("journalctl --no-pager -o short-precise", JOURNAL_SECONDS).out
-            (folder / f"{machine.name}.journal").write_text(journal)
-            (folder / f"{machine.name}.units").write_text(
-                machine.run("systemctl list-units --all --no-pager --full", JOURNAL_SECONDS).out
-            )
-        else:
-            say(f"{machine.name}: does not answer, its journal is not collected")
-
-    parallel(collect, lab.all)
-
-
 @cli.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("lab-logs"))
 @click.pass_context
 def logs(context: click.Context, folder: Path) -> None:
     """Collect consoles and journals of all machines in a folder."""
     with step(f"collecting logs in {folder}"):
-        collect_logs(_attached(context), folder)
+        collect(_attached(context), folder)
 
 
 @cli.command()

@@ -14,7 +14,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Results:
-    """`folder` holds SYSTEM-EVENT-ROUND.json."""
+    """`folder` holds SYSTEM-EVENT-ROUND.json, and logs beside it where a round ended without recovery."""
 
     folder: Path
 
@@ -37,6 +37,10 @@ class Results:
     def all(self) -> list[Result]:
         """All rounds played so far."""
         return [_read(path) for path in sorted(self.folder.glob("*-*-*.json"))]
+
+    def logs(self, system: str, event: str, number: int) -> Path:
+        """The folder for the logs of a round after which clients did not go on."""
+        return self._path(system, event, number).with_suffix(".logs")
 
     def _path(self, system: str, event: str, number: int) -> Path:
         return self.folder / f"{system}-{event}-{number:02}.json"

@@ -18,6 +18,7 @@ from nfsha_lab.bench.single import Single
 from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
 from nfsha_lab.log import say, step
+from nfsha_lab.logs import collect
 
 CONTENDERS: dict[str, Contender] = {one.name: one for one in (Nfsha(), Pacemaker(), ProofOfConcept(), Single())}
 TITLES = {name: one.title for name, one in CONTENDERS.items()}
@@ -61,12 +62,12 @@ def bench(folders: Folders, results: Results, turns: Sequence[Turn]) -> None:
     """Play them all; a round that fails is kept as failed with its reason, and the next one goes on."""
     say(f"{sum(len(turn.events) for turn in turns)} rounds, about {expected(turns, results.all()) / 60:.0f} minutes")
     for turn in turns:
-        for result in _play(folders, turn):
+        for result in _play(folders, turn, results):
             results.add(result)
             say(_line(result))
 
 
-def _play(folders: Folders, turn: Turn) -> Iterator[Result]:
+def _play(folders: Folders, turn: Turn, results: Results) -> Iterator[Result]:
     ready: field.Field | None = None
     for event in turn.events:
         about = {
@@ -84,6 +85,8 @@ def _play(folders: Folders, turn: Turn) -> Iterator[Result]:
                 else:
                     ready.rewind()
                 figures = play(turn.contender, event, ready)
+                if not figures["recovered"]:
+                    collect(ready.cluster.lab, results.logs(turn.contender.name, event.name, turn.number))
         except LabError as error:
             # What the laboratory was in cannot be trusted any more.
             ready = None

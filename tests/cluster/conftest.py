@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from nfsha_lab.cli import collect_logs
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.folders import Folders
 from nfsha_lab.install import find_or_build
 from nfsha_lab.lab import Lab
 from nfsha_lab.load import Load
 from nfsha_lab.log import say
+from nfsha_lab.logs import collect
 from nfsha_lab.up import again, booted, installed
 from tests.reader import Reader
 
@@ -49,7 +49,7 @@ def _keep_what_failed(lab: Lab, request: pytest.FixtureRequest) -> None:
     if getattr(request.node, "failed", False):
         folder = _ARTEFACTS / request.node.name
         say(f"journals and consoles are kept in {folder}")
-        collect_logs(lab, folder)
+        collect(lab, folder)
 
 
 @pytest.fixture
