@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from nfsha_lab import process
 from nfsha_lab.archive import FOLDER
 from nfsha_lab.lab import Lab
 from nfsha_lab.machine import Machine
-from nfsha_lab.repack import repack
+from nfsha_lab.repack import field, repack
 from nfsha_lab.topology import REPOSITORY_ADDRESS
 
 _SECONDS = 120.0
@@ -22,8 +23,9 @@ def publish(lab: Lab, packages: Iterable[str], repository: Path, folder: Path) -
     """Serve updates of these packages, made in folder from the image's archive, beside what a repository has."""
     made = folder / "updates"
     made.mkdir()
-    for name in packages:
-        repack(_fetch(lab["client"], name, folder), made, more=MARK)
+    found = {name: _fetch(lab["client"], name, folder) for name in packages}
+    for deb in found.values():
+        repack(deb, made, more=MARK, fields=_needs(deb, found))
     index = process.run(["dpkg-scanpackages", "--multiversion", "."], _SECONDS, cwd=made)
     (made / "Packages").write_text(index, encoding="utf-8")
     for path in repository.iterdir():
@@ -35,6 +37,14 @@ def offer(machine: Machine) -> None:
     """Let a machine's apt know of the updates."""
     machine.write_file(_SOURCE, f"deb [trusted=yes] http://{REPOSITORY_ADDRESS}/updates ./\n")
     machine.succeed("apt-get update --quiet", 300)
+
+
+def _needs(deb: Path, updated: Iterable[str]) -> dict[str, str]:
+    """What it depends on: of an updated package whose very version it wants, the update's."""
+    old = " ".join(field(deb, "Depends").split())
+    names = "|".join(map(re.escape, updated))
+    new = re.sub(rf"(?<![\w.+-])({names}) \(= ([^)]+)\)", rf"\1 (= \2{MARK})", old)
+    return {"Depends": new} if new != old else {}
 
 
 def _fetch(machine: Machine, name: str, folder: Path) -> Path:

@@ -19,7 +19,7 @@ def deb(tmp_path: Path) -> Path:
     tree = tmp_path / "tree"
     (tree / "DEBIAN").mkdir(parents=True)
     (tree / "DEBIAN" / "control").write_text(
-        "Package: thing\nVersion: 1:2.6-4\nArchitecture: all\nMaintainer: x <x@example.org>\nDepends: a,\n b\nDescription: x\n"
+        "Package: thing\nVersion: 1:2.6-4\nArchitecture: all\nMaintainer: x <x@example.org>\nDepends: a-thing (= 1),\n thing (= 1:2.6-4)\nDescription: x\n"
     )
     (tree / "DEBIAN" / "postinst").write_text("#!/bin/sh\nset -e\necho old\n")
     (tree / "DEBIAN" / "postinst").chmod(0o755)
@@ -69,4 +69,6 @@ def test_updates_are_served_beside_the_repository(deb: Path, tmp_path: Path) -> 
     updates.publish(lab, ["thing"], repository, folder)
     assert lab.served == folder and (folder / "dists").is_dir()
     index = (folder / "updates" / "Packages").read_text()
+    # As packages of one source depend on each other.
+    assert f"Depends: a-thing (= 1), thing (= 1:2.6-4{updates.MARK})\n" in index
     assert f"Version: 1:2.6-4{updates.MARK}\n" in index and f"Filename: ./thing_2.6-4{updates.MARK}_all.deb\n" in index
