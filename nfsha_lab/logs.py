@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from nfsha_lab.errors import LabError
 from nfsha_lab.lab import Lab, parallel
 from nfsha_lab.log import say
 from nfsha_lab.machine import Machine
@@ -21,7 +22,10 @@ _ASKED: Mapping[str, str] = {
 
 
 def collect(lab: Lab, folder: Path) -> None:
-    """Leave consoles, QEMU's words and, of machines that answer, journals, units and mounts in a folder."""
+    """Leave consoles, QEMU's words and, of machines that answer, journals, units and mounts in a folder.
+
+    A machine that hangs has no say in what becomes of the others' and of whoever asked.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     parallel(lambda machine: _collect(machine, folder), lab.all)
 
@@ -32,6 +36,13 @@ def _collect(machine: Machine, folder: Path) -> None:
         (folder / f"{machine.name}.qemu").write_bytes(machine.qemu.errors.read_bytes())
     if machine.running and machine.state == "on" and machine.agent.ping(timeout=_PING_SECONDS):
         for end, command in _ASKED.items():
-            (folder / f"{machine.name}.{end}").write_text(machine.run(command, _SECONDS).out)
+            _ask(machine, command, folder / f"{machine.name}.{end}")
     else:
         say(f"{machine.name}: does not answer, its journal is not collected")
+
+
+def _ask(machine: Machine, command: str, place: Path) -> None:
+    try:
+        place.write_text(machine.run(command, _SECONDS).out)
+    except LabError as error:
+        say(f"{place.name} is not collected: {str(error).splitlines()[0]}")
