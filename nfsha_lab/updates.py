@@ -28,6 +28,11 @@ def publish(lab: Lab, packages: Iterable[str], repository: Path, folder: Path) -
         repack(deb, made, more=MARK, fields=_needs(deb, found))
     index = process.run(["dpkg-scanpackages", "--multiversion", "."], _SECONDS, cwd=made)
     (made / "Packages").write_text(index, encoding="utf-8")
+    serve_beside(lab, repository, folder)
+
+
+def serve_beside(lab: Lab, repository: Path, folder: Path) -> None:
+    """Serve what a folder has and, by links in it, what a repository has."""
     for path in repository.iterdir():
         (folder / path.name).symlink_to(path)
     lab.serve(folder)

@@ -24,6 +24,7 @@ from nfsha_lab.log import step
 from nfsha_lab.machine import BOOT_SECONDS, Machine
 from nfsha_lab.requirements import SEARCH_PATH
 from nfsha_lab.topology import REPOSITORY_ADDRESS
+from nfsha_lab.updates import serve_beside
 
 # Some 200 MB, over a slow line.
 _FETCH_SECONDS = 1800.0
@@ -105,9 +106,7 @@ def _discard_old(kept: Path) -> None:
 def publish(lab: Lab, archive: Path, repository: Path, folder: Path) -> None:
     """Serve an archive as /debian beside what a repository has; folder is to hold the two."""
     (folder / "debian").symlink_to(archive)
-    for path in repository.iterdir():
-        (folder / path.name).symlink_to(path)
-    lab.serve(folder)
+    serve_beside(lab, repository, folder)
 
 
 def source(uri: str, release: str) -> str:

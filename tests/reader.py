@@ -112,7 +112,6 @@ class Reader:
         machine.succeed("debconf-set-selections /root/answers && rm /root/answers")
         machine.write_file(_YES, 'APT::Get::Assume-Yes "true";\n')
 
-
     def install(self, machine: Machine) -> None:
         """On a new machine without nfsha, what apt needs no answer for any more."""
         self.bring(machine)
@@ -138,9 +137,14 @@ def typed(machine: Machine, command: str, *, apart: float = 0.0) -> str:
     return done.out
 
 
+def assert_dpkg_is_done(machine: Machine) -> None:
+    """No package is left half-way."""
+    assert machine.succeed("dpkg --audit").strip() == ""
+
+
 def assert_unasked(machine: Machine, package: str) -> None:
     """A package is installed, dpkg has nothing left to do, and no file of /etc was in question."""
-    assert machine.succeed("dpkg --audit").strip() == ""
+    assert_dpkg_is_done(machine)
     machine.succeed(f"dpkg-query --show --showformat '${{db:Status-Abbrev}}' {package} | grep ii")
     machine.fail(r"find /etc -name '*.dpkg-*' -o -name '*.ucf-*' | grep .")
 

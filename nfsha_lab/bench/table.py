@@ -68,7 +68,7 @@ def _after(title: str, rounds: Sequence[Result]) -> str:
         return ""
     return (
         f"{title}: all writers went on {_middle_and_most(waits)} s after the last journal of the "
-        f" dead node was replayed ({len(waits)} rounds)."
+        f"dead node was replayed ({len(waits)} rounds)."
     )
 
 

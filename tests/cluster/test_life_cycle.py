@@ -14,7 +14,7 @@ from nfsha_lab.install import PACKAGES, find_or_build
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 from nfsha_lab.topology import REPOSITORY_ADDRESS, SPARE
-from tests.reader import LAB, Reader, assert_unasked, renew, typed
+from tests.reader import LAB, Reader, assert_dpkg_is_done, assert_unasked, renew, typed
 
 pytestmark = pytest.mark.long
 
@@ -37,10 +37,6 @@ _THIRD_READY = 900.0
 
 def lease(node: Machine) -> str:
     return node.succeed("cat /proc/fs/nfsd/nfsv4leasetime").strip()
-
-
-def assert_dpkg_is_done(machine: Machine) -> None:
-    assert machine.succeed("dpkg --audit").strip() == ""
 
 
 def test_a_revision_comes_and_goes(cluster: Cluster, load: Load, reader: Reader) -> None:
