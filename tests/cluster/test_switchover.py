@@ -9,6 +9,8 @@ from nfsha_lab.load import Load
 
 pytestmark = pytest.mark.long
 
+_SUBSTATE = "systemctl show --property SubState --value"
+
 
 def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
     first = cluster.serving()
@@ -61,4 +63,29 @@ def test_a_node_in_maintenance_neither_serves_nor_takes_over(cluster: Cluster, l
         assert cluster.settle() is second
         second.wait_until_succeeds(f"nfsha status | grep -x '{first.name}  stands by'")
     cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_a_takeover_that_is_called_off(cluster: Cluster, load: Load) -> None:
+    """While it waits for the lock, and while it is about to open the gate: it leaves nothing failed, and nothing running."""
+    first = cluster.serving()
+    second = cluster.other(first)
+    with cluster.one_server_at_most():
+        second.succeed("/usr/libexec/nfsha/notify INSTANCE nfs MASTER 100")
+        second.wait_until_succeeds(f"{_SUBSTATE} nfsha-active.service | grep -x start && pgrep -x flock")
+        second.succeed("/usr/libexec/nfsha/notify INSTANCE nfs BACKUP 100")
+        second.wait_until_succeeds(f"{_SUBSTATE} nfsha-active.service | grep -x dead")
+        second.fail("pgrep -x flock")
+        assert second.failed_units() == []
+        assert cluster.serving() is first
+        # It stands for one that waits for OCFS2.
+        second.write_file("/usr/local/sbin/exportfs", "#!/bin/sh\nexec sleep infinity\n", 0o755)
+        first.succeed("systemctl restart keepalived")
+        second.wait_until_succeeds(f"{_SUBSTATE} nfsha-open.service | grep -x start && pgrep -x admit")
+        second.succeed("systemctl stop keepalived")
+        load.wait_until_writes()
+        assert cluster.serving() is first
+        assert second.failed_units() == []
+        second.succeed("rm /usr/local/sbin/exportfs; systemctl start keepalived")
+        assert cluster.settle() is first
     load.stop_and_check()
