@@ -259,7 +259,7 @@ def status(as_json: bool) -> None:
 @nfsha.command()
 @files_errors
 def switchover() -> None:
-    """Let the other node serve; it is looked at first. Works on any node."""
+    """Let another node serve; it is looked at first. Works on any node."""
     from nfsha_config.host import switchover as step
 
     click.echo(f"{step.request(Paths())} serves now")
@@ -363,7 +363,7 @@ def report() -> None:
 @host.command("hand-over")
 @files_errors
 def hand_over() -> None:
-    """Let the other node serve, and stand by."""
+    """Let another node serve, and stand by."""
     from nfsha_config.host import switchover as step
 
     step.hand_over(Paths())

@@ -1,10 +1,11 @@
-"""A planned switchover: the other node is looked at first, and this one goes on when the other does not take over."""
+"""A planned switchover: the other nodes are looked at first, and this one goes on when none of them takes over."""
 
 from __future__ import annotations
 
 import logging
 import os
 import time
+from collections.abc import Sequence
 
 from nfsha_config.host import overview, status
 from nfsha_config.host.overview import Seen
@@ -14,13 +15,11 @@ from nfsha_config.host.write import remove, write
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.run import run
-from nfsha_config.site import load
-from nfsha_config.site.model import Site
 
 log = logging.getLogger(__name__)
 
 UNIT = "nfsha-switchover.service"
-# Seconds in which the other node has to serve; it gives a promotion up itself before.
+# Seconds in which another node has to serve; it gives a promotion up itself before.
 _BOX = 2 * READY
 # Seconds that an asked node gets to begin.
 _ANSWER = 4 * status.INTERVAL
@@ -31,19 +30,17 @@ def request(paths: Paths) -> str:
 
     Raises Refused when no other node is fit, CommandFailed when the service is not with another node in time.
     """
-    site = load.load_file(paths.site)
     me = os.uname().nodename
-    serving, heir = choose(overview.look(paths))
+    serving, others = choose(overview.look(paths))
     if serving.node == me:
         _start(2 * _BOX)
-    else:
-        write(paths.shared("request"), f"{me}\n", 0o600)
-        try:
-            _wait_for_another(site, serving.node, _ANSWER + _BOX, paths)
-        finally:
-            # Nobody may find it later and do what is not wanted any more.
-            remove(paths.shared("request"))
-    return heir.node
+        return _wait_for_one_of(others, _ANSWER, paths)
+    write(paths.shared("request"), f"{me}\n", 0o600)
+    try:
+        return _wait_for_one_of(others, _ANSWER + _BOX, paths)
+    finally:
+        # Nobody may find it later and do what is not wanted any more.
+        remove(paths.shared("request"))
 
 
 def _start(seconds: float) -> None:
@@ -58,33 +55,27 @@ def _start(seconds: float) -> None:
 
 def hand_over(paths: Paths) -> None:
     """What the unit does on the serving node: let go, wait until another node serves, stand by."""
-    site = load.load_file(paths.site)
-    me = os.uname().nodename
-    choose(overview.look(paths))
+    _, others = choose(overview.look(paths))
     # The server's end writes out what is left (nfs-server.service); what is written out now, nobody waits for then.
     run(["sync", "--file-system", paths.at(DATA_MOUNT), paths.at(STATE_MOUNT)])
     run(["systemctl", "stop", "keepalived.service"])
     try:
-        other = _wait_for_another(site, me, _BOX, paths)
-        log.info("%s serves now", other.node)
+        log.info("%s serves now", _wait_for_one_of(others, _BOX, paths))
     finally:
         # As a standby; or, when nobody has taken over, to serve again.
         run(["systemctl", "start", "keepalived.service"])
 
 
-def choose(seen: Seen) -> tuple[Status, Status]:
-    """Who serves, and the first other node that is fit to. Raises Refused with what is wrong with each."""
+def choose(seen: Seen) -> tuple[Status, Sequence[Status]]:
+    """Who serves, and the others that report. Raises Refused with what is wrong with each where none is fit."""
     serving = next((one for one in seen.values() if one is not None and one.serving), None)
     if serving is None:
         raise Refused("no node serves now, so there is nothing to switch over; see: nfsha status")
-    wrong = []
-    for name, one in seen.items():
-        fault = _fault(one, serving)
-        if one is not None and not fault:
-            return serving, one
-        if name != serving.node:
-            wrong.append(f"{name}: {fault}")
-    raise Refused(f"{serving.node} goes on serving, since no other node can: {'; '.join(wrong)}. See: nfsha status")
+    faults = {name: _fault(one, serving) for name, one in seen.items() if name != serving.node}
+    if all(faults.values()):
+        wrong = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+        raise Refused(f"{serving.node} goes on serving, since no other node can: {wrong}. See: nfsha status")
+    return serving, [one for name, one in seen.items() if one is not None and name in faults]
 
 
 def _fault(other: Status | None, serving: Status) -> str:
@@ -97,18 +88,20 @@ def _fault(other: Status | None, serving: Status) -> str:
     if other.vrrp != "BACKUP":
         return f"keepalived is in state {other.vrrp or 'stopped'}, not BACKUP"
     if other.timings != serving.timings:
-        return "has other timings; install the same revision of the site on both nodes"
+        return "has other timings; install the same revision of the site on all nodes"
     return ""
 
 
-def _wait_for_another(site: Site, not_node: str, seconds: float, paths: Paths) -> Status:
+def _wait_for_one_of(others: Sequence[Status], seconds: float, paths: Paths) -> str:
+    """The one that serves. They reported a moment ago: the last words of one that died may be that it serves."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        for node in site.nodes:
-            now = status.load(node.name, paths) if node.name != not_node else None
-            if now is not None and now.serving:
-                return now
-            if now is not None and now.unfit:
-                raise CommandFailed(f"{now.node} can't serve: {now.unfit}; see: nfsha status")
+        reports = [now for one in others if (now := status.load(one.node, paths)) is not None]
+        for now in reports:
+            if now.serving:
+                return now.node
+        if reports and all(now.unfit for now in reports):
+            faults = "; ".join(f"{now.node} can't serve: {now.unfit}" for now in reports)
+            raise CommandFailed(f"{faults}; see: nfsha status")
         time.sleep(0.2)
     raise CommandFailed(f"no other node serves after {seconds:g} s; see: nfsha status")

@@ -57,9 +57,9 @@ def reporting(paths: Paths, *nodes: Status) -> Iterator[None]:
 
 
 def test_a_fit_node_is_found() -> None:
-    assert switchover.choose({"nfs1": SERVING, "nfs2": STANDBY}) == (SERVING, STANDBY)
+    assert switchover.choose({"nfs1": SERVING, "nfs2": STANDBY}) == (SERVING, [STANDBY])
     serving, standby = replace(STANDBY, serving=True), replace(SERVING, serving=False, vrrp="BACKUP")
-    assert switchover.choose({"nfs1": standby, "nfs2": serving}) == (serving, standby)
+    assert switchover.choose({"nfs1": standby, "nfs2": serving}) == (serving, [standby])
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,33 @@ def test_only_a_new_report_counts(paths: Paths) -> None:
     assert found is not None and found.beat > STANDBY.beat
 
 
+def test_one_fit_node_of_several_is_enough() -> None:
+    away = replace(STANDBY, node="nfs3", unfit="in maintenance")
+    assert switchover.choose({"nfs1": SERVING, "nfs3": away, "nfs2": STANDBY}) == (SERVING, [away, STANDBY])
+    assert switchover.choose({"nfs1": SERVING, "nfs3": None, "nfs2": STANDBY}) == (SERVING, [STANDBY])
+    with pytest.raises(Refused, match=r"nfs2: does not report.*; nfs3: in maintenance"):
+        switchover.choose({"nfs1": SERVING, "nfs2": None, "nfs3": away})
+
+
 def test_another_that_serves_is_waited_for(paths: Paths) -> None:
     status.save(STANDBY, paths)
     with pytest.raises(CommandFailed, match=r"no other node serves after 0\.3 s"):
-        switchover._wait_for_another(SITE, "nfs1", 0.3, paths)
+        switchover._wait_for_one_of([STANDBY], 0.3, paths)
     threading.Timer(0.2, lambda: status.save(replace(STANDBY, serving=True), paths)).start()
     start = time.monotonic()
-    assert switchover._wait_for_another(SITE, "nfs1", 5, paths).node == "nfs2"
+    assert switchover._wait_for_one_of([STANDBY], 5, paths) == "nfs2"
     assert time.monotonic() - start < 3
+
+
+def test_the_one_that_does_not_come_ends_the_wait_only_where_it_is_the_last(paths: Paths) -> None:
+    away = replace(STANDBY, node="nfs3", unfit="in maintenance")
+    for one in (away, STANDBY, replace(STANDBY, node="nfs4", serving=True)):
+        status.save(one, paths)
+    with pytest.raises(CommandFailed, match="no other node serves"):
+        switchover._wait_for_one_of([away, STANDBY], 0.3, paths)
+    status.save(replace(STANDBY, unfit="no session"), paths)
+    with pytest.raises(CommandFailed, match="nfs3 can't serve: in maintenance; nfs2 can't serve: no session; see"):
+        switchover._wait_for_one_of([away, STANDBY], 60, paths)
 
 
 def test_a_report_is_read_back_and_a_damaged_one_is_none(paths: Paths) -> None:
@@ -180,7 +199,7 @@ def test_why_a_hand_over_failed_is_said_and_not_that_systemd_says_so(
     program(tmp_path, "systemctl", "echo 'Job for nfsha-switchover.service failed' >&2; exit 1", monkeypatch)
     last = "nfs2 can't serve: holds the lock, but is not ready to serve; see: nfsha status"
     program(tmp_path, "journalctl", f'echo "nfsha: {last}"', monkeypatch)
-    monkeypatch.setattr(switchover, "choose", lambda seen: (replace(SERVING, node=os.uname().nodename), STANDBY))
+    monkeypatch.setattr(switchover, "choose", lambda seen: (replace(SERVING, node=os.uname().nodename), [STANDBY]))
     monkeypatch.setattr(overview, "look", lambda paths: {})
     paths.site.parent.mkdir(parents=True)
     paths.site.write_text(load.LAB.read_text())
