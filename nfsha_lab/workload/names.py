@@ -73,21 +73,16 @@ def was_repeated(operation: Operation) -> bool:
     return operation.error is not None and REPEATED.get(operation.kind) == operation.error
 
 
-def is_excused(operation: Operation, expected: Expectation, found: Set[str] = frozenset()) -> bool:
+def is_excused(operation: Operation, expected: Expectation) -> bool:
     """Whether a takeover explains the failure.
 
-    It was a repetition, or came before the new server knew the file, or the file's name was undone with the old one. A
-    client that had such a file open cannot reclaim it, and fails what it wrote by EIO (fs/nfs/nfs4state.c,
-    nfs4_reclaim_open_state); of the names that are found it is none then.
+    It was a repetition, or came before the new server knew the file, or the file's name was undone with the old one.
     """
     if was_repeated(operation):
         return True
     if operation.error is not None and _NOT_YET.get(operation.kind) == operation.error:
         return spanned(operation, expected.outages)
-    if operation.name not in expected.unsettled:
-        return False
-    unreclaimed = operation.kind == "write" and operation.error == "EIO" and operation.name not in found
-    return unreclaimed or operation.error in ("ENOENT", "ESTALE")
+    return operation.error in ("ENOENT", "ESTALE") and operation.name in expected.unsettled
 
 
 def expect(operations: Iterable[Operation], outages: Sequence[Outage] = ()) -> Expectation:

@@ -60,7 +60,7 @@ def judge(history: History, evidence: Evidence, kernel: Iterable[str] = (), *, c
     verdict.acknowledged = sum(one.ok for one in history.operations)
     verdict.in_doubt = sum(one.in_doubt for one in history.operations)
     expected = expect(history.operations, outages(history, crash))
-    _judge_errors(history, expected, evidence, verdict)
+    _judge_errors(history, expected, verdict)
     _judge_locks(history, kernel, verdict)
     _judge_names(expected, evidence, verdict)
     verdict.undone = _undone(history, expected, evidence)
@@ -73,13 +73,13 @@ def judge(history: History, evidence: Evidence, kernel: Iterable[str] = (), *, c
     return verdict
 
 
-def _judge_errors(history: History, expected: Expectation, evidence: Evidence, verdict: Verdict) -> None:
+def _judge_errors(history: History, expected: Expectation, verdict: Verdict) -> None:
     for one in history.operations:
         if one.error is None:
             continue
         row = verdict.errors.setdefault(one.kind, {})
         row[one.error] = row.get(one.error, 0) + 1
-        if is_excused(one, expected, evidence.names):
+        if is_excused(one, expected):
             verdict.repeated += 1
         elif not (one.worker == holder.NAME and locks.is_loss(one)):
             verdict.add("io_errors", f"{_title(one)}: {one.error}")

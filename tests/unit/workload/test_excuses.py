@@ -56,14 +56,6 @@ def test_what_is_done_to_an_undone_name_may_fail() -> None:
     assert judge(history(HANGS, *steps), Evidence({}, {}), crash=False).figures["io_errors"] == 1
 
 
-@pytest.mark.parametrize(("start", "there", "faults"), [(BEFORE, False, 0), (BEFORE, True, 1), (99.0, False, 1)])
-def test_a_file_that_was_undone_while_it_was_open_cannot_be_written(start: float, there: bool, faults: int) -> None:
-    steps = [operation("create", start, name="a"), operation("write", 101.9, 6.0, error="EIO", seq=9, name="a"), HANGS]
-    evidence = Evidence({"a": b""} if there else {}, {})
-    assert judge(history(*steps), evidence, crash=True).figures["io_errors"] == faults
-    assert judge(history(*steps), evidence, crash=False).figures["io_errors"] == 1
-
-
 def test_a_rename_that_was_undone_leaves_the_old_name() -> None:
     steps = [operation("create", 99.0, name="a"), operation("rename", BEFORE, name="a", to="b"), HANGS]
     assert judge(history(*steps), Evidence({"a": b""}, {}), crash=True).figures["names_absent"] == 0
