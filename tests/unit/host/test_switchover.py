@@ -17,7 +17,6 @@ from nfsha_config.host import overview, status, switchover
 from nfsha_config.host.status import Status
 from nfsha_config.paths import Paths
 from nfsha_config.problems import CommandFailed, Refused
-from nfsha_config.site import load
 
 from . import disks
 from .standins import program
@@ -201,8 +200,6 @@ def test_why_a_hand_over_failed_is_said_and_not_that_systemd_says_so(
     program(tmp_path, "journalctl", f'echo "nfsha: {last}"', monkeypatch)
     monkeypatch.setattr(switchover, "choose", lambda seen: (replace(SERVING, node=os.uname().nodename), [STANDBY]))
     monkeypatch.setattr(overview, "look", lambda paths: {})
-    paths.site.parent.mkdir(parents=True)
-    paths.site.write_text(load.LAB.read_text())
     with pytest.raises(CommandFailed) as failed:
         switchover.request(paths)
     assert str(failed.value) == last

@@ -28,9 +28,9 @@ install --mode 755 /run/flock /usr/bin/flock
 _CALL_OFF = """
 printf '#!/bin/sh\\necho {substate}\\n' >/usr/bin/systemctl
 chmod 755 /usr/bin/systemctl /usr/sbin/exportfs
-setsid --wait /usr/libexec/nfsha/{program} &
+setsid /usr/libexec/nfsha/{program} &
 while [ ! -e /run/waits ]; do sleep 0.1; done
-kill -- -$(pgrep -x {program})
+kill -- -$!
 wait $! && echo ended || echo "failed: $?"
 [ -e /run/nfsha/open ] || [ -e /run/nfsha/held ] || echo nothing is left
 """
