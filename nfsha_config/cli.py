@@ -326,6 +326,15 @@ def journals() -> None:
 
 @host.command()
 @files_errors
+def names() -> None:
+    """Commit names and attributes on the data as soon as they are made, until stopped."""
+    from nfsha_config.host import names as step
+
+    step.main(Paths())
+
+
+@host.command()
+@files_errors
 def clients() -> None:
     """Call the clients back after a takeover, and list them, until stopped."""
     from nfsha_config.host import clients as step

@@ -16,7 +16,7 @@ from nfsha_config.site.secrets import Secrets
 
 RESIDENT = (
     "nfsha-clients.service", "nfsha-fence.service", "nfsha-health.service", "nfsha-journals.service",
-    "nfsha-status.service",
+    "nfsha-names.service", "nfsha-status.service",
 )  # fmt: skip
 """What runs on a node beside the service all the time: it is started anew with a new site, and with a new program."""
 
