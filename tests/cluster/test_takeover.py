@@ -9,8 +9,8 @@ import pytest
 
 from nfsha_config.site import load as site_load
 from nfsha_lab.capture import capture
-from nfsha_lab.cluster import MOUNT, Cluster
-from nfsha_lab.load import Load
+from nfsha_lab.cluster import MOUNT, WORK, Cluster
+from nfsha_lab.load import Load, make_directory
 from nfsha_lab.machine import Machine
 
 # OCFS2 looks for a dead node's journal again after 5 s, and without the nudge (nfsha_config/host/nudge.py) after 10 s.
@@ -19,10 +19,10 @@ SITE = site_load.load_file(site_load.LAB)
 # Makes files one after the other, and notes each when it was acknowledged; nobody writes, which would commit them as well.
 _NAMER = f"""
 import itertools, os, time
-os.mkdir("{MOUNT}/names")
+os.mkdir("{MOUNT}/{WORK}/names")
 with open("/run/names", "w", buffering=1) as made:
     for number in itertools.count(1):
-        os.close(os.open(f"{MOUNT}/names/{{number}}", os.O_CREAT | os.O_EXCL))
+        os.close(os.open(f"{MOUNT}/{WORK}/names/{{number}}", os.O_CREAT | os.O_EXCL))
         print(number, file=made)
         time.sleep(0.05)
 """
@@ -72,6 +72,7 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
 def test_files_made_until_the_crash_are_there(cluster: Cluster) -> None:
     """But for the one of the very moment: the journal's timer alone would have undone several."""
     client, active = cluster.client, cluster.serving()
+    make_directory(cluster)
     client.write_file("/root/namer.py", _NAMER)
     client.succeed("systemd-run --quiet --unit=namer python3 /root/namer.py")
     client.wait_until_succeeds("test $(wc -l </run/names) -gt 100")
@@ -81,7 +82,7 @@ def test_files_made_until_the_crash_are_there(cluster: Cluster) -> None:
     made = set(client.read_file("/run/names").decode().split())
     assert cluster.serving() is cluster.other(active)
     client.succeed("systemctl stop namer", 120)
-    found = set(client.succeed(f"ls {MOUNT}/names", 120).split())
+    found = set(client.succeed(f"ls {MOUNT}/{WORK}/names", 120).split())
     assert len(made - found) <= 1, f"undone: {sorted(made - found, key=int)}"
     cluster.assert_healthy()
 
