@@ -83,8 +83,9 @@ def test_files_made_until_the_crash_are_there(cluster: Cluster) -> None:
     assert cluster.serving() is cluster.other(active)
     client.succeed("systemctl stop namer", 120)
     found = set(client.succeed(f"ls {MOUNT}/{WORK}/names", 120).split())
-    assert len(made - found) <= 1, f"undone: {sorted(made - found, key=int)}"
-    cluster.assert_healthy()
+    undone = sorted(made - found, key=int)
+    print(f"files made until the crash: {len(made)}, undone by it: {len(undone)}")
+    assert len(undone) <= 1, undone
 
 
 def recovery_began(node: Machine) -> float:
