@@ -11,6 +11,7 @@ from nfsha_lab import snapshots
 from nfsha_lab.bench import report
 from nfsha_lab.bench import run as rounds_of
 from nfsha_lab.bench.events import EVENTS
+from nfsha_lab.bench.packages import PACKAGES
 from nfsha_lab.bench.results import Results
 from nfsha_lab.demo import demonstrate
 from nfsha_lab.errors import LabError, ProductError
@@ -87,7 +88,8 @@ def bench(
     kept = Results(results or folders.cache / "bench")
     if not no_run:
         names, kinds = systems or tuple(rounds_of.CONTENDERS), events or tuple(EVENTS)
-        rounds_of.bench(folders, kept, rounds_of.plan(kept, names, kinds, rounds, retry))
+        image = open_lab(folders, more=PACKAGES).image.key
+        rounds_of.bench(folders, kept, rounds_of.plan(kept, image, names, kinds, rounds, retry))
     if out:
         report.write(kept, out)
 

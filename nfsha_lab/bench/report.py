@@ -10,6 +10,7 @@ from nfsha_lab.bench.results import Result, Results
 from nfsha_lab.bench.run import TITLES
 from nfsha_lab.bench.table import markdown
 from nfsha_lab.errors import LabError
+from nfsha_lab.log import say
 
 _HEAD = """\
 # The benchmark's results
@@ -27,7 +28,7 @@ _PICTURED = "crash"
 
 def write(results: Results, folder: Path) -> None:
     """benchmark-table.md, benchmark.json and benchmark.svg in a folder; LabError if no round has been played."""
-    found = results.all()
+    found = _latest(results.all())
     if not found:
         raise LabError(f"{results.folder}: no results yet")
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,6 +38,15 @@ def write(results: Results, folder: Path) -> None:
     shown = [typical for system in TITLES if (typical := _typical(found, system))]
     if shown:
         draw(shown, TITLES, folder / "benchmark.svg")
+
+
+def _latest(found: list[Result]) -> list[Result]:
+    """Of each contender the rounds of the image and the state of it that were played last."""
+    last = {one["system"]: one["made_from"] for one in sorted(found, key=lambda one: str(one["began"]))}
+    kept = [one for one in found if one["made_from"] == last[one["system"]]]
+    if len(kept) < len(found):
+        say(f"left out: {len(found) - len(kept)} rounds of other images or states of a contender than its last")
+    return kept
 
 
 def _typical(found: list[Result], system: str) -> Result | None:

@@ -18,13 +18,13 @@ class Results:
 
     folder: Path
 
-    def has(self, system: str, event: str, number: int, digest: str, retry: bool) -> bool:
-        """Whether this round has been played with the contender as it is now; with `retry` failed ones have not."""
+    def has(self, system: str, event: str, number: int, made_from: str, retry: bool) -> bool:
+        """Whether it has been played with image and contender as they are; with `retry` failed ones have not."""
         path = self._path(system, event, number)
         if not path.exists():
             return False
         found = _read(path)
-        return found.get("made_from") == digest and not (retry and found["failed"])
+        return found.get("made_from") == made_from and not (retry and found["failed"])
 
     def add(self, result: Result) -> None:
         """Keep a round's result, in place of an older one."""

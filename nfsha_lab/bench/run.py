@@ -35,17 +35,20 @@ class Turn:
     contender: Contender
     number: int
     events: tuple[Event, ...]
+    made_from: str
 
 
-def plan(results: Results, systems: Sequence[str], events: Sequence[str], rounds: int, retry: bool) -> list[Turn]:
-    """What is missing: round 1 of all, then round 2; within it by contender, whose state is copied once for it."""
+def plan(
+    results: Results, image: str, systems: Sequence[str], events: Sequence[str], rounds: int, retry: bool
+) -> list[Turn]:
+    """What is missing on this image: round 1 of all, then 2; within it by contender, whose state is copied once."""
     turns = []
-    digests = {name: field.digest(CONTENDERS[name]) for name in systems}
+    made_from = {name: f"{image} {field.digest(CONTENDERS[name])}" for name in systems}
     for number in range(1, rounds + 1):
-        for name in systems:
-            missing = [EVENTS[event] for event in events if not results.has(name, event, number, digests[name], retry)]
+        for name, made in made_from.items():
+            missing = [EVENTS[event] for event in events if not results.has(name, event, number, made, retry)]
             if missing:
-                turns.append(Turn(CONTENDERS[name], number, tuple(missing)))
+                turns.append(Turn(CONTENDERS[name], number, tuple(missing), made))
     return turns
 
 
@@ -74,7 +77,7 @@ def _play(folders: Folders, turn: Turn, results: Results) -> Iterator[Result]:
             "system": turn.contender.name,
             "event": event.name,
             "round": turn.number,
-            "made_from": field.digest(turn.contender),
+            "made_from": turn.made_from,
             "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         begin = time.monotonic()

@@ -10,6 +10,7 @@ import pytest
 
 from nfsha_lab.bench import stalls, steps, trace
 from nfsha_lab.bench.contender import RECOVERED
+from nfsha_lab.bench.report import write
 from nfsha_lab.bench.results import Results
 from nfsha_lab.bench.run import CONTENDERS, READY_SECONDS, ROUND_SECONDS, TITLES, expected, plan
 from nfsha_lab.bench.table import markdown
@@ -68,7 +69,7 @@ def test_known_lines_of_a_journal_are_steps() -> None:
 def result(system: str, event: str, number: int, **more: Any) -> dict[str, Any]:
     figures = {"lost_writes": 0, "lost_locks": 1, "eio": 2, "recovered": True, "reclaims": [3.0, 4.0]}
     lanes = {"stalls": {"write": 10.0 * number, "open": 1.0, "lock": 2.0}}
-    about = {"system": system, "event": event, "round": number, "made_from": "x", "failed": False}
+    about = {"system": system, "event": event, "round": number, "made_from": "image x", "began": "2026", "failed": False}
     return {**about, **figures, **lanes, "steps": [], "gaps": {"write": []}, **more}
 
 
@@ -95,15 +96,27 @@ def test_rounds_that_were_played_are_not_planned_again(tmp_path: Path, monkeypat
     kept = Results(tmp_path)
     kept.add(result("single", "crash", 1))
     kept.add(result("single", "planned", 1, failed=True))
-    kept.add(result("single", "cut", 1, made_from="older"))
+    kept.add(result("single", "cut", 1, made_from="image older"))
+    kept.add(result("single", "killed", 1, made_from="older x"))
 
     def events(retry: bool) -> list[tuple[int, list[str]]]:
-        turns = plan(kept, ["single"], ["planned", "crash", "cut"], 2, retry)
+        turns = plan(kept, "image", ["single"], ["planned", "killed", "crash", "cut"], 2, retry)
         return [(turn.number, [event.name for event in turn.events]) for turn in turns]
 
-    assert events(retry=False) == [(1, ["cut"]), (2, ["planned", "crash", "cut"])]
-    assert events(retry=True) == [(1, ["planned", "cut"]), (2, ["planned", "crash", "cut"])]
-    assert expected(plan(kept, list(CONTENDERS), ["cut"], 1, False), [result("single", "cut", 1, seconds=70)]) == 3 * ROUND_SECONDS + 70 + 4 * READY_SECONDS
+    second = ["planned", "killed", "crash", "cut"]
+    assert events(retry=False) == [(1, ["killed", "cut"]), (2, second)]
+    assert events(retry=True) == [(1, ["planned", "killed", "cut"]), (2, second)]
+    assert expected(plan(kept, "image", list(CONTENDERS), ["cut"], 1, False), [result("single", "cut", 1, seconds=70)]) == 3 * ROUND_SECONDS + 70 + 4 * READY_SECONDS
+
+
+def test_rounds_of_an_earlier_state_are_not_reported(tmp_path: Path) -> None:
+    kept = Results(tmp_path / "rounds")
+    kept.add(result("nfsha", "cut", 1, made_from="image older", began="2025"))
+    kept.add(result("nfsha", "planned", 1))
+    kept.add(result("single", "cut", 1, made_from="image y"))
+    write(kept, tmp_path)
+    told = json.loads((tmp_path / "benchmark.json").read_text())
+    assert [(one["system"], one["event"]) for one in told] == [("nfsha", "planned"), ("single", "cut")]
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
