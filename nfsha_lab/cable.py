@@ -102,6 +102,11 @@ class Network:
         for name in self.names:
             self.join(name)
 
+    def alone(self, name: str) -> bool:
+        """Whether every frame from and to a machine is lost."""
+        cut = {(source, target) for source, target, quality in self.status()["faults"] if quality["cut"]}
+        return cut.issuperset(both_ways(name, self.names))
+
     def capture(self, name: str, path: Path) -> None:
         """Write all frames from and to a machine to a pcap file, until `stop_capture`."""
         self.order(do="capture", port=name, path=os.fspath(path.absolute()))

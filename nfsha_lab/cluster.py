@@ -60,8 +60,11 @@ class Cluster:
             return False
 
     def at_most_one_serves(self) -> bool:
-        """The invariant. Those that do are asked twice, so that a handover is not seen as both."""
-        found = [node for node in self.nodes if self.runs_nfsd(node)]
+        """The invariant. Those that do are asked twice, so that a handover is not seen as both.
+
+        One that is cut off from clients and disk serves nobody, though its nfsd runs until it has reset itself.
+        """
+        found = [node for node in self.nodes if not node.blocked and self.runs_nfsd(node)]
         return len(found) < 2 or not all(self.runs_nfsd(node) for node in found[:-1])
 
     @contextmanager

@@ -278,6 +278,11 @@ class Machine:
         """Plug eth1 in again."""
         self.network.join(self.name)
 
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing comes or goes by eth1."""
+        return self.network.alone(self.name)
+
     # Witnesses.
 
     def journal(self, arguments: str = "--boot") -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nfsha_lab.cable import Network
 from nfsha_lab.network import PERFECT, Fabric, Quality, both_ways
 from nfsha_lab.switch import QUEUE_FRAMES, Port, Switch, port_socket
 from nfsha_lab.wire import FRAME_MAX, LENGTH, Capture, Framing, framed
@@ -178,3 +179,15 @@ def test_switch_obeys_orders(switch: Switch, tmp_path: Path) -> None:
         switch.obey({"do": "explode"})
     a.close()
     b.close()
+
+
+def test_a_machine_without_any_way_is_alone(switch: Switch, tmp_path: Path) -> None:
+    network = Network(tmp_path, NAMES)
+    network.cut("a")
+    assert network.alone("a")
+    assert not network.alone("b")
+    network.join("a", "c")
+    assert not network.alone("a")
+    network.heal()
+    network.cut("a", one_way=True)
+    assert not network.alone("a")
