@@ -45,7 +45,6 @@ def main(paths: Paths) -> None:
     if len(others) != 1:
         log.info("%d nodes: o2cb's threshold alone says when one is dead", len(site.nodes))
         return
-    _isolated(False, paths)
     Guard(site, node.number, others[0].number, paths).run()
 
 
@@ -67,11 +66,12 @@ class Guard:
     def run(self) -> None:
         """Look again and again. Stopped, it leaves a reservation for its next run; it may be needed still."""
         self.fence.adopt()
+        self._tell(isolated=False, prevails=False)
         try:
             while True:
                 self.step()
         finally:
-            _isolated(False, self.paths)
+            self._tell(isolated=False, prevails=False)
 
     def step(self) -> None:
         """One look, and what follows from it. The disk may not answer for long; then nothing is known."""
@@ -102,7 +102,8 @@ class Guard:
         return str(self.watch.other) in live.split()
 
     def _act(self, verdict: Verdict, look: Look) -> None:
-        _isolated(verdict is Verdict.ISOLATED, self.paths)
+        prevails = self.fence.until is not None or (look.holds and not look.alive)
+        self._tell(isolated=verdict is Verdict.ISOLATED, prevails=prevails)
         if verdict is not Verdict.FENCE:
             self.tried = False
             return
@@ -117,6 +118,16 @@ class Guard:
             self._fence(beating)
         except (OSError, CommandFailed, Refused) as error:
             log.warning("%s is not fenced, and counts as dead by o2cb's threshold only: %s", self.peer.name, error)
+
+    def _tell(self, isolated: bool, prevails: bool) -> None:
+        """Tell keepalived, which watches both files (keepalived.conf(5), track_file).
+
+        A node that was taken for dead and runs on, as a paused virtual machine may, believes that it is master: the
+        higher priority of the one that took over takes the address from it before clients come back to it.
+        """
+        overwrite(self.paths.now("prevails"), f"{int(prevails)}\n")
+        if overwrite(self.paths.now("isolated"), f"{int(isolated)}\n") and isolated:
+            log.warning("the other node lives and can't be reached: this node does not claim the address")
 
     def _fence(self, beating: bool) -> None:
         start = time.monotonic()
@@ -152,9 +163,3 @@ def reset(why: str, paths: Paths) -> None:
     """Reset the machine without a word to its disks, as o2cb does (Documentation/admin-guide/sysrq.rst)."""
     paths.at("/dev/kmsg").write_text(f"<0>nfsha: {why}: resetting this machine\n", encoding="utf-8")
     paths.at("/proc/sysrq-trigger").write_text("b", encoding="utf-8")
-
-
-def _isolated(yes: bool, paths: Paths) -> None:
-    """Tell keepalived, which watches the file (keepalived.conf(5), track_file)."""
-    if overwrite(paths.now("isolated"), f"{int(yes)}\n") and yes:
-        log.warning("the other node lives and can't be reached: this node does not claim the address")

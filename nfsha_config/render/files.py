@@ -11,7 +11,7 @@ from nfsha_config.problems import NfshaError
 from nfsha_config.render.managed import ManagedFile, Owned
 from nfsha_config.render.templating import environment
 from nfsha_config.render.unitname import escape_path
-from nfsha_config.site.model import Node, Site
+from nfsha_config.site.model import PREVAILS, Node, Site
 from nfsha_config.site.secrets import Secrets
 
 RESIDENT = (
@@ -124,6 +124,6 @@ def _render(template: str, package: str, site: Site, node: Node | None, secrets:
         "site": site, "node": node, "secrets": secrets,
         "peers": [other for other in site.nodes if other != node],
         "export_root": paths.EXPORT_ROOT, "state_mount": paths.STATE_MOUNT, "data_mount": paths.DATA_MOUNT,
-        "root_clients": list(clients), "client_export": first,
+        "root_clients": list(clients), "client_export": first, "prevails": PREVAILS,
     }  # fmt: skip
     return environment().get_template(template).render(values)

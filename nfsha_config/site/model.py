@@ -21,6 +21,11 @@ class Cluster:
     revision: int
 
 
+PREVAILS = 8
+"""What a node that keeps another one from the disk adds to its VRRP priority: more than nodes differ by among
+themselves, of which a site has eight at most."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A server; number is its place in the site, from 1 on: o2cb number and VRRP preference."""
@@ -34,9 +39,9 @@ class Node:
         """VRRP priority: the first node's is the highest, as o2cb's lowest number survives a split.
 
         High numbers, since a standby waits for (256 - priority) / 256 of an interval when the master lets go (RFC 5798,
-        6.1, Skew_Time).
+        6.1, Skew_Time); 254 is the highest of all.
         """
-        return 255 - self.number
+        return 255 - PREVAILS - self.number
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,21 @@ from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 
 pytestmark = pytest.mark.long
+# Takes the connections of both nodes in place of tgtd, and keeps them for longer than a node waits.
+_MUTE = """
+import pathlib, socket, time
+server = socket.create_server(("", 3260))
+server.settimeout(15)
+kept = []
+try:
+    while len({address for _, (address, _) in kept}) < 2:
+        kept.append(server.accept())
+except TimeoutError:
+    pass
+server.close()
+pathlib.Path("/run/mute").write_text(str(len({address for _, (address, _) in kept})))
+time.sleep(120)
+"""
 
 
 def test_the_serving_node_stands_still_and_runs_on(cluster: Cluster, load: Load) -> None:
@@ -36,6 +51,23 @@ def test_a_target_that_restarts_does_not_get_anybody_fenced(cluster: Cluster, lo
         cluster.target.succeed("systemctl restart tgt")
         load.wait_until_writes()
         assert cluster.settle() is active
+    assert boots == [node.boot_id() for node in cluster.nodes]
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_a_target_that_takes_connections_and_says_nothing(cluster: Cluster, load: Load) -> None:
+    """As one may that restarts: nodes that wait for its answer ask again before they would reset themselves."""
+    boots = [node.boot_id() for node in cluster.nodes]
+    active, target = cluster.serving(), cluster.target
+    target.write_file("/root/mute.py", _MUTE)
+    with cluster.one_server_at_most():
+        target.succeed("systemctl stop tgt && systemd-run --quiet --unit=mute python3 /root/mute.py")
+        target.wait_until_succeeds("test -e /run/mute", 60)
+        target.succeed("systemctl start tgt")
+        load.wait_until_writes()
+        assert cluster.settle() is active
+    assert target.read_file("/run/mute").decode().split() == ["2"], "the laboratory: both nodes were to be kept waiting"
     assert boots == [node.boot_id() for node in cluster.nodes]
     cluster.assert_healthy()
     load.stop_and_check()

@@ -113,8 +113,23 @@ def test_a_dead_node_is_kept_out_and_declared_dead(cluster: Cluster, target: Pat
     assert reservation.keeps(LUN, ONE)
     assert cluster.said("fenced").startswith("nfs2 ")
     cluster.live("1")
+    cluster.step()
+    assert cluster.said("prevails") == "1\n", "should it run on, it gives up the address"
     cluster.step(int(KEPT / 2) + 2)
     assert reservation.holder(LUN) is None, "everybody may write again"
+    assert cluster.said("prevails") == "0\n", "it has reset itself by now"
+
+
+def test_a_node_that_serves_prevails_over_a_dead_one(cluster: Cluster) -> None:
+    cluster.set("held")
+    cluster.step()
+    assert cluster.said("prevails") == "0\n"
+    cluster.live("1")
+    cluster.step()
+    assert cluster.said("prevails") == "1\n"
+    cluster.live("1 2")
+    cluster.step()
+    assert cluster.said("prevails") == "0\n"
 
 
 def test_the_lock_manager_is_asked_before_the_node_is_declared_dead(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,10 +294,16 @@ def test_a_mark_of_an_earlier_life_resets_nobody(cluster: Cluster) -> None:
     assert reset_by(cluster) == ""
 
 
-def test_stopped_it_leaves_no_isolation_behind(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster.peer.answers = False
-    cluster.step(4)
-    assert cluster.said("isolated") == "1\n"
+@pytest.mark.parametrize("file", ["isolated", "prevails"])
+def test_stopped_it_tells_keepalived_nothing_any_more(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    if file == "isolated":
+        cluster.peer.answers = False
+        cluster.step(4)
+    else:
+        cluster.set("held")
+        cluster.live("1")
+        cluster.step()
+    assert cluster.said(file) == "1\n"
 
     def stopped() -> None:
         raise KeyboardInterrupt
@@ -290,4 +311,4 @@ def test_stopped_it_leaves_no_isolation_behind(cluster: Cluster, monkeypatch: py
     monkeypatch.setattr(cluster.guard, "step", stopped)
     with pytest.raises(KeyboardInterrupt):
         cluster.guard.run()
-    assert cluster.said("isolated") == "0\n"
+    assert cluster.said(file) == "0\n"

@@ -20,7 +20,7 @@ THREE = (*NODES, {"name": '"n3"', "address": '"192.168.50.13"'})
 def test_the_least_site_is_valid() -> None:
     site = load.load(site_text(), "x")
     assert [node.number for node in site.nodes] == [1, 2]
-    assert [node.priority for node in site.nodes] == [254, 253]
+    assert [node.priority for node in site.nodes] == [246, 245]
 
 
 def test_three_nodes_are_valid() -> None:

@@ -9,8 +9,8 @@ SITE = load.load_file(load.LAB)
 
 def test_machines() -> None:
     assert [(node.number, node.name, str(node.address), node.priority) for node in SITE.nodes] == [
-        (1, "nfs1", "192.168.50.11", 254),
-        (2, "nfs2", "192.168.50.12", 253),
+        (1, "nfs1", "192.168.50.11", 246),
+        (2, "nfs2", "192.168.50.12", 245),
     ]
     assert SITE.slots == 2
     assert SITE.node("nfs2") == SITE.nodes[1]
