@@ -14,7 +14,7 @@ from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
 from nfsha_lab.image import Image, find_or_make
 from nfsha_lab.invariant import Watch
-from nfsha_lab.log import step
+from nfsha_lab.log import say, step
 from nfsha_lab.machine import BOOT_SECONDS, Machine
 from nfsha_lab.qemu import Qemu
 
@@ -82,6 +82,8 @@ class Lab:
     def prepare(self) -> None:
         """Leave on disk what `attach` needs, and start the switch."""
         self.folders.make()
+        for name in beside(self.folders):
+            say(f"laboratory {name!r} takes processor and memory from this one; scripts/lab --name {name} down ends it")
         link = self.folders.run / "image"
         link.unlink(missing_ok=True)
         link.symlink_to(self.image.folder)
@@ -163,6 +165,12 @@ class Lab:
         """
         with self.watch.invariant(name, holds, interval):
             yield
+
+
+def beside(folders: Folders) -> list[str]:
+    """The names of other laboratories of this cache whose machines run."""
+    others = (run for run in folders.run.parent.glob("*") if run != folders.run)
+    return sorted(run.name for run in others if Network(run, ()).daemon.pid is not None)
 
 
 def open_lab(folders: Folders, release: str = RELEASE, more: tuple[str, ...] = ()) -> Lab:

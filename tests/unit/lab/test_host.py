@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from nfsha_lab import process, requirements
+from nfsha_lab.cable import Network
 from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders, socket_path
 from nfsha_lab.image import Image
+from nfsha_lab.lab import beside
 from nfsha_lab.qemu import Qemu
 from nfsha_lab.topology import HOSTS
 
@@ -19,6 +21,18 @@ def test_folders_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("NFSHA_LAB_NAME", "x")
     assert Folders.of_environment().run == tmp_path / "run" / "x"
     assert Folders.of_environment("y").run == tmp_path / "run" / "y"
+
+
+def test_another_laboratory_that_runs_is_named(tmp_path: Path) -> None:
+    mine, other, ended = (Folders(tmp_path, name) for name in ("mine", "other", "ended"))
+    for folders in (mine, other, ended):
+        folders.make()
+        Network(folders.run, ("a",)).start()
+    Network(ended.run, ("a",)).stop()
+    assert beside(mine) == ["other"]
+    for folders in (mine, other):
+        Network(folders.run, ("a",)).stop()
+    assert beside(mine) == []
 
 
 def test_long_socket_path_is_refused_with_advice() -> None:
