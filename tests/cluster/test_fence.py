@@ -6,6 +6,7 @@ import pytest
 
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
+from nfsha_lab.machine import Machine
 
 pytestmark = pytest.mark.long
 # Takes the connections of both nodes in place of tgtd, and keeps them for longer than a node waits.
@@ -29,7 +30,7 @@ def test_the_serving_node_stands_still_and_runs_on(cluster: Cluster, load: Load)
     """As a virtual machine that is paused: it still believes that it serves, and must not write what it had begun."""
     active = cluster.serving()
     heir = cluster.other(active)
-    boot = active.boot_id()
+    boot, before = active.boot_id(), _gave_way(heir)
     active.freeze()
     load.wait_until_writes()
     assert cluster.runs_nfsd(heir)
@@ -39,9 +40,16 @@ def test_the_serving_node_stands_still_and_runs_on(cluster: Cluster, load: Load)
         active.wait_until_booted()
         load.wait_until_writes()
         assert cluster.settle() is heir
+    # Its advertisements moved nobody.
+    assert _gave_way(heir) == before
     assert "fence " in heir.succeed("nfsha history").splitlines()[-1]
     cluster.assert_healthy()
     load.stop_and_check(crash=True)
+
+
+def _gave_way(node: Machine) -> int:
+    """How often a node's keepalived has given the address up, or not had it, in this boot."""
+    return node.journal("--boot --unit=keepalived").count("Entering BACKUP STATE")
 
 
 def test_a_target_that_restarts_does_not_get_anybody_fenced(cluster: Cluster, load: Load) -> None:
