@@ -76,4 +76,5 @@ def test_a_target_that_takes_a_connection_and_says_nothing(cluster: Cluster, loa
         assert cluster.settle() is active
     assert boots == [node.boot_id() for node in cluster.nodes]
     cluster.assert_healthy()
-    load.stop_and_check()
+    # 10 s for the answer, and as much again for the rest. With 30 s, the default, the node would be near its reset.
+    assert load.stop_and_check().stall("write") < 30
