@@ -29,7 +29,6 @@ VALUES = {
     "http://192.0.2.5:8080/": f"http://{REPOSITORY_ADDRESS}/",
     "--bind 0.0.0.0": "--port 0",
     "http://0.0.0.0:8080/": "http://127.0.0.1:...",
-    "cluster files": f"cluster {LAB.cluster.name}",
     "192.0.2.": "192.168.50.",
     # The new network, in the same cable.
     "198.51.100.": "192.168.60.",
