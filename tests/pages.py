@@ -43,8 +43,8 @@ class Command:
 
     def check(self, printed: str) -> None:
         """Whether it printed what the page shows."""
-        # Where nothing follows in a line, programs print a blank or none.
-        shown = re.sub(r" +\.\.\.$", "...", self.shown.strip(), flags=re.MULTILINE)
+        # Where nothing follows in a line, programs print a blank or none; at the end, no line may follow.
+        shown = re.sub(r" +\.\.\.$|\n\.\.\.\Z", "...", self.shown.strip(), flags=re.MULTILINE)
         pattern = "(.|\n)*?".join(re.escape(part) for part in shown.split("..."))
         assert not self.shown or re.fullmatch(pattern, printed.strip()), (
             f"{self.text}\nprinted:\n{printed}\nbut the page shows:\n{self.shown}"

@@ -255,6 +255,8 @@ def test_what_is_shown_is_compared_with_what_is_printed() -> None:
         with pytest.raises(AssertionError):
             shown.check(other)
     pages.Command("x", "a ... b ...\n").check("a 1 b \n")
+    for printed in ("b\na\n", "b\na\nc\nd\n"):
+        pages.Command("x", "...\na\n...\n").check(printed)
 
 
 def test_a_walk_ends_when_all_was_run() -> None:
