@@ -64,7 +64,7 @@ class Cluster:
 
         One that is cut off from clients and disk serves nobody, though its nfsd runs until it has reset itself.
         """
-        found = [node for node in self.nodes if not node.blocked and self.runs_nfsd(node)]
+        found = [node for node in self.nodes if self.runs_nfsd(node) and not node.blocked]
         return len(found) < 2 or not all(self.runs_nfsd(node) for node in found[:-1])
 
     @contextmanager
@@ -72,6 +72,15 @@ class Cluster:
         """Hold the invariant for a block."""
         with self.lab.invariant("at most one node runs nfsd", self.at_most_one_serves):
             yield
+
+    @contextmanager
+    def no_node_resets(self) -> Iterator[None]:
+        """ProductError at the end of a block in which a node has booted anew."""
+        before = {node.name: node.boot_id() for node in self.nodes}
+        yield
+        after = {node.name: node.boot_id() for node in self.nodes}
+        if before != after:
+            raise ProductError(f"a node reset itself: boots before {before}, after {after}")
 
     def serving(self, timeout: float = SETTLE_SECONDS) -> Machine:
         """Wait until one node serves at the virtual address, and give it."""
