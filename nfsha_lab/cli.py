@@ -88,8 +88,8 @@ def bench(
     kept = Results(results or folders.cache / "bench")
     if not no_run:
         names, kinds = systems or tuple(rounds_of.CONTENDERS), events or tuple(EVENTS)
-        image = open_lab(folders, more=PACKAGES).image.key
-        rounds_of.bench(folders, kept, rounds_of.plan(kept, image, names, kinds, rounds, retry))
+        lab = open_lab(folders, more=PACKAGES)
+        rounds_of.bench(lab, kept, rounds_of.plan(kept, lab.image.key, names, kinds, rounds, retry))
     if out:
         report.write(kept, out)
 

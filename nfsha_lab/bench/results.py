@@ -11,6 +11,9 @@ from nfsha_lab.errors import LabError
 
 Result = dict[str, Any]
 
+# What every result says, also that of a round that failed.
+_ABOUT = {"system", "event", "round", "made_from", "began", "failed"}
+
 
 @dataclass(frozen=True)
 class Results:
@@ -24,7 +27,7 @@ class Results:
         if not path.exists():
             return False
         found = _read(path)
-        return found.get("made_from") == made_from and not (retry and found["failed"])
+        return found["made_from"] == made_from and not (retry and found["failed"])
 
     def add(self, result: Result) -> None:
         """Keep a round's result, in place of an older one."""
@@ -51,6 +54,6 @@ def _read(path: Path) -> Result:
         found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise LabError(f"{path}: cannot be read ({error}); remove it, and its round is played again") from None
-    if not isinstance(found, dict) or not {"system", "event", "round", "failed"} <= set(found):
+    if not isinstance(found, dict) or not set(found) >= _ABOUT:
         raise LabError(f"{path}: is no result of a round; remove it")
     return found

@@ -11,14 +11,13 @@ from nfsha_lab.bench.contender import Contender
 from nfsha_lab.bench.events import EVENTS, Event
 from nfsha_lab.bench.ours import Nfsha
 from nfsha_lab.bench.pacemaker import Pacemaker
-from nfsha_lab.bench.packages import PACKAGES
 from nfsha_lab.bench.poc import ProofOfConcept
 from nfsha_lab.bench.results import Result, Results
 from nfsha_lab.bench.round import play
 from nfsha_lab.bench.single import Single
 from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
-from nfsha_lab.lab import open_lab
+from nfsha_lab.lab import Lab
 from nfsha_lab.log import say, step
 from nfsha_lab.logs import collect
 
@@ -63,19 +62,21 @@ def expected(turns: Sequence[Turn], played: Sequence[Result]) -> float:
     )
 
 
-def bench(folders: Folders, results: Results, turns: Sequence[Turn]) -> None:
+def bench(lab: Lab, results: Results, turns: Sequence[Turn]) -> None:
     """Play them all; a round that fails is kept as failed with its reason, and the next one goes on.
 
     The machines are switched off in the end: their state is of no use, and they would slow down whatever comes next.
     """
     say(f"{sum(len(turn.events) for turn in turns)} rounds, about {expected(turns, results.all()) / 60:.0f} minutes")
+    if not turns:
+        return
     try:
         for turn in turns:
-            for result in _play(folders, turn, results):
+            for result in _play(lab.folders, turn, results):
                 results.add(result)
                 say(_line(result))
     finally:
-        open_lab(folders, more=PACKAGES).down()
+        lab.down()
 
 
 def _play(folders: Folders, turn: Turn, results: Results) -> Iterator[Result]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -12,7 +13,7 @@ from nfsha_lab.bench import stalls, steps, trace
 from nfsha_lab.bench.contender import RECOVERED
 from nfsha_lab.bench.report import write
 from nfsha_lab.bench.results import Results
-from nfsha_lab.bench.run import CONTENDERS, READY_SECONDS, ROUND_SECONDS, TITLES, expected, plan
+from nfsha_lab.bench.run import CONTENDERS, READY_SECONDS, ROUND_SECONDS, TITLES, bench, expected, plan
 from nfsha_lab.bench.table import markdown
 from nfsha_lab.errors import LabError
 from nfsha_lab.workload.history import History, parse
@@ -123,3 +124,13 @@ def test_a_damaged_result_is_named(tmp_path: Path) -> None:
     (tmp_path / "nfsha-cut-01.json").write_text("{")
     with pytest.raises(LabError, match=r"nfsha-cut-01\.json: cannot be read"):
         Results(tmp_path).all()
+    (tmp_path / "nfsha-cut-01.json").write_text('{"system": "nfsha", "event": "cut", "round": 1, "failed": false}')
+    with pytest.raises(LabError, match=r"nfsha-cut-01\.json: is no result of a round"):
+        Results(tmp_path).all()
+
+
+def test_with_nothing_to_play_no_machine_is_switched_off(tmp_path: Path) -> None:
+    """What runs in the laboratory then is somebody's."""
+    lab = Mock()
+    bench(lab, Results(tmp_path), [])
+    lab.down.assert_not_called()
