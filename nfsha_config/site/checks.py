@@ -10,12 +10,10 @@ from typing import Any
 from nfsha_config.paths import DATA_MOUNT, EXPORT_ROOT, STATE_MOUNT
 from nfsha_config.problems import Problem
 from nfsha_config.site.kinds import OPTION, size_text, typed
+from nfsha_config.site.model import MAX_NODES
 
 Values = Mapping[str, Any]
 Check = Callable[[Values], Iterator[Problem]]
-
-MAX_NODES = 8
-"""Nodes of one OCFS2 volume that nfsha sets up; the kernel takes 255, mkfs.ocfs2(8)."""
 
 _LEAST_STATE = 32 * 2**20
 _LEAST_DATA = 128 * 2**20

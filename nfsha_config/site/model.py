@@ -21,9 +21,11 @@ class Cluster:
     revision: int
 
 
-PREVAILS = 8
-"""What a node that keeps another one from the disk adds to its VRRP priority: more than nodes differ by among
-themselves, of which a site has eight at most."""
+MAX_NODES = 8
+"""Nodes of one OCFS2 volume that nfsha sets up; the kernel takes 255, mkfs.ocfs2(8)."""
+
+PREVAILS = MAX_NODES
+"""What a node that keeps another one from the disk adds to its VRRP priority: more than nodes differ by."""
 
 
 @dataclass(frozen=True)
