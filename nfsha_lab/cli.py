@@ -70,6 +70,7 @@ def demo(folders: Folders, release: str) -> None:
 @click.option("--system", "systems", multiple=True, type=click.Choice(list(rounds_of.TITLES)), help="Only this.")
 @click.option("--event", "events", multiple=True, type=click.Choice(list(EVENTS)), help="Only this one.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="[default: bench, in the cache]")
+@click.option("--continue", "published", type=click.Path(dir_okay=False, path_type=Path), help="Count its rounds, too.")
 @click.option("--retry", is_flag=True, help="Play failed rounds again.")
 @click.option("--report", "out", type=click.Path(file_okay=False, path_type=Path), help="Write the report there.")
 @click.option("--no-run", is_flag=True, help="Play nothing; only report.")
@@ -80,12 +81,15 @@ def bench(
     systems: tuple[str, ...],
     events: tuple[str, ...],
     results: Path | None,
+    published: Path | None,
     retry: bool,
     out: Path | None,
     no_run: bool,
 ) -> None:
     """Measure nfsha beside Pacemaker, the proof of concept and a single server; goes on where it was interrupted."""
     kept = Results(results or folders.cache / "bench")
+    if published:
+        kept.adopt(published)
     if not no_run:
         names, kinds = systems or tuple(rounds_of.CONTENDERS), events or tuple(EVENTS)
         lab = open_lab(folders, more=PACKAGES)

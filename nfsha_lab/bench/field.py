@@ -22,6 +22,8 @@ from nfsha_lab.second_client import ADDRESSES, SecondClient
 
 IDLE, DOOMED = "idle", "doomed"
 _HERE = "ready"
+# Where a server is gone for good, its clients' operations do not end by being waited for.
+_STOP_SECONDS = 5.0
 _LAB = Path(__file__).parents[1]
 _MADE_BY = (_LAB / "second_client.py", _LAB / "load.py", *sorted((_LAB / "workload").glob("*.py")))
 
@@ -63,7 +65,7 @@ def digest(contender: Contender) -> str:
 def _field(cluster: Rival) -> Field:
     client = cluster.client
     busy = LockClient(client, "busy", f"{MOUNT}/{WORK}")
-    running = Load(cluster, "round")
+    running = Load(cluster, "round", f"--stop-timeout {_STOP_SECONDS:g}")
     return Field(cluster, running, busy, SecondClient(client, IDLE), SecondClient(client, DOOMED))
 
 

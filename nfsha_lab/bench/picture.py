@@ -44,7 +44,7 @@ def _panel(panel: Any, one: Result, title: str, end: float) -> None:
     heading = f"{title}: writes stand still for {writes:.0f} s, opens for {opens:.0f} s"
     panel.set_title(heading, loc="left", fontsize=10, fontweight="bold")
     for lane, row in _LANES.items():
-        panel.broken_barh(_busy(one["ticks"][lane]), (height[row] - 0.32, 0.64), color=_GOOD, linewidth=0)
+        panel.broken_barh(_bars(one["busy"][lane]), (height[row] - 0.32, 0.64), color=_GOOD, linewidth=0)
         for start, end_of_gap in one["gaps"][lane]:
             panel.plot([start, end_of_gap], [height[row]] * 2, color=_BAD, linewidth=1)
     _idle(panel, one, height["idle client"], end)
@@ -60,17 +60,9 @@ def _panel(panel: Any, one: Result, title: str, end: float) -> None:
         panel.spines[side].set_visible(False)
 
 
-def _busy(ticks: Sequence[float]) -> list[tuple[float, float]]:
-    """Stretches (start, length) in which something ended every second or so."""
-    found: list[list[float]] = []
-    for at in ticks:
-        if at < -_BEFORE:
-            continue
-        if found and at - found[-1][1] < 1.5:
-            found[-1][1] = at
-        else:
-            found.append([at, at + 0.2])
-    return [(start, end - start) for start, end in found]
+def _bars(stretches: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
+    """(start, length) of what is in the picture; what was a moment is wide enough to be seen."""
+    return [(max(start, -_BEFORE), end - max(start, -_BEFORE) + 0.2) for start, end in stretches if end >= -_BEFORE]
 
 
 def _idle(panel: Any, one: Result, at: float, end: float) -> None:

@@ -22,7 +22,6 @@ ended when its round did. All rounds are in [benchmark.json](benchmark.json).
 ](benchmark.svg)
 
 """
-_BULKY = ("ticks", "gaps")
 _PICTURED = "crash"
 
 
@@ -32,8 +31,7 @@ def write(results: Results, folder: Path) -> None:
     if not found:
         raise LabError(f"{results.folder}: no results yet")
     folder.mkdir(parents=True, exist_ok=True)
-    slim = [{name: value for name, value in one.items() if name not in _BULKY} for one in found]
-    (folder / "benchmark.json").write_text(json.dumps(slim, indent=1) + "\n")
+    (folder / "benchmark.json").write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
     (folder / "benchmark-table.md").write_text(_HEAD + markdown(found, TITLES))
     shown = [typical for system in TITLES if (typical := _typical(found, system))]
     if shown:

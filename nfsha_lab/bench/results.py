@@ -37,6 +37,12 @@ class Results:
         new.write_text(json.dumps(result) + "\n")
         new.replace(path)
 
+    def adopt(self, published: Path) -> None:
+        """Count the rounds of a report's benchmark.json as played, where there is no result of the same round yet."""
+        for result in _read_all(published):
+            if not self._path(result["system"], result["event"], result["round"]).exists():
+                self.add(result)
+
     def all(self) -> list[Result]:
         """All rounds played so far."""
         return [_read(path) for path in sorted(self.folder.glob("*-*-*.json"))]
@@ -50,10 +56,24 @@ class Results:
 
 
 def _read(path: Path) -> Result:
+    return _result(path, _parsed(path))
+
+
+def _read_all(path: Path) -> list[Result]:
+    found = _parsed(path)
+    if not isinstance(found, list):
+        raise LabError(f"{path}: is no list of rounds")
+    return [_result(path, one) for one in found]
+
+
+def _parsed(path: Path) -> object:
     try:
-        found = json.loads(path.read_text())
+        return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise LabError(f"{path}: cannot be read ({error}); remove it, and its round is played again") from None
+        raise LabError(f"{path}: cannot be read ({error}); a round whose result is removed is played again") from None
+
+
+def _result(path: Path, found: object) -> Result:
     if not isinstance(found, dict) or not set(found) >= _ABOUT:
         raise LabError(f"{path}: is no result of a round; remove it")
     return found

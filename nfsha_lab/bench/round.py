@@ -111,7 +111,10 @@ def _times(field: Field, history: History, zero: float) -> dict[str, Any]:
             lane: [[round(one.start - zero, 2), round(one.end - zero, 2)] for one in gaps]
             for lane, gaps in found.items()
         },
-        "ticks": {lane: [round(at - zero, 1) for at in stalls.ticks(history, lane)] for lane in stalls.LANES},
+        "busy": {
+            lane: [[round(start - zero, 1), round(end - zero, 1)] for start, end in stalls.busy(history, lane)]
+            for lane in stalls.LANES
+        },
         "reclaims": [round(at, 2) for at in after],
         "end": round((history.stop or history.last) - zero, 2),
     }

@@ -16,6 +16,7 @@ LANES = {
     "lock": ("holder", ("lock",)),
 }
 _SHORTEST = 1.0
+_TOGETHER = 1.5
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,17 @@ def longest(found: Iterable[Stall]) -> float:
     return max((one.seconds for one in found), default=0.0)
 
 
-def ticks(history: History, lane: str) -> list[float]:
-    """The moments at which operations of a lane ended well."""
+def busy(history: History, lane: str) -> list[tuple[float, float]]:
+    """Stretches (start, end) in which operations of a lane ended well, every second or so."""
     workers = [worker for worker in history.header.workers if worker.startswith(LANES[lane][0])]
-    return sorted(one.end for worker in workers for one in _good(history.of(worker), lane) if one.end is not None)
+    ends = sorted(one.end for worker in workers for one in _good(history.of(worker), lane) if one.end is not None)
+    found: list[tuple[float, float]] = []
+    for at in ends:
+        if found and at - found[-1][1] < _TOGETHER:
+            found[-1] = (found[-1][0], at)
+        else:
+            found.append((at, at))
+    return found
 
 
 def _good(operations: Iterable[Operation], lane: str) -> list[Operation]:

@@ -52,6 +52,18 @@ def test_what_never_went_on_lasts_to_the_end_even_if_it_failed_at_once() -> None
     assert stalls.stalls(log, "open", 0.0) == []
 
 
+def test_stretches_of_work_end_where_nothing_ends_well_for_longer_than_a_pause() -> None:
+    log = history(
+        ("writer-1", "write", 1, 2, True),
+        ("writer-2", "write", 2, 3, True),
+        ("writer-1", "write", 3, 4.2, True),
+        ("writer-1", "write", 5, 5.1, False),
+        ("writer-2", "write", 5, 9, True),
+    )
+    assert stalls.busy(log, "write") == [(2, 4.2), (9, 9)]
+    assert stalls.busy(log, "lock") == []
+
+
 def test_reclaims_that_failed_are_none() -> None:
     text = (
         "# tracer: nop\n"
@@ -118,6 +130,21 @@ def test_rounds_of_an_earlier_state_are_not_reported(tmp_path: Path) -> None:
     write(kept, tmp_path)
     told = json.loads((tmp_path / "benchmark.json").read_text())
     assert [(one["system"], one["event"]) for one in told] == [("nfsha", "planned"), ("single", "cut")]
+
+
+def test_published_rounds_count_as_played(tmp_path: Path) -> None:
+    played = Results(tmp_path / "one")
+    for number in (1, 2):
+        played.add(result("nfsha", "cut", number))
+    write(played, tmp_path)
+    kept = Results(tmp_path / "two")
+    kept.add(result("nfsha", "cut", 2, began="2027"))
+    kept.adopt(tmp_path / "benchmark.json")
+    assert [(one["round"], one["began"]) for one in kept.all()] == [(1, "2026"), (2, "2027")]
+    with pytest.raises(LabError, match="is no list of rounds"):
+        kept.adopt(tmp_path / "two" / "nfsha-cut-01.json")
+    with pytest.raises(LabError, match=r"absent\.json: cannot be read"):
+        kept.adopt(tmp_path / "absent.json")
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
