@@ -246,6 +246,10 @@ class Machine:
         """Wait until a path exists in the machine."""
         self.wait_until_succeeds(f"test -e {shlex.quote(path)}", timeout)
 
+    def clock_ahead(self) -> float:
+        """Seconds by which its time of day is ahead of the host's; a restored machine's is behind."""
+        return self.agent.clock_ahead()
+
     # Files.
 
     def read_file(self, path: str) -> bytes:

@@ -57,7 +57,7 @@ def play(contender: Contender, event: Event, field: Field) -> dict[str, Any]:
 def _strike(contender: Contender, event: Event, field: Field, load: Load) -> Strike:
     cluster = field.cluster
     active = cluster.serving()
-    ahead = _ahead(cluster.client)
+    offset = _monotonic(cluster.client)
     if event.lethal:
         field.doomed.die()
     moment = time.time()
@@ -67,12 +67,13 @@ def _strike(contender: Contender, event: Event, field: Field, load: Load) -> Str
     if recovered and event.name == "planned" and contender.after_planned(cluster, active):
         time.sleep(WARM)
         recovered = _goes_on(load, contender.bound)
-    return Strike(moment, moment - ahead, recovered)
+    return Strike(moment, moment + offset, recovered)
 
 
-def _ahead(client: Machine) -> float:
-    """Seconds by which a machine's wall clock, set from the host's, is ahead of its monotonic one."""
-    return float(client.succeed("python3 -c 'import time; print(time.time() - time.monotonic())'"))
+def _monotonic(client: Machine) -> float:
+    """Seconds by which a machine's monotonic clock is ahead of the host's time of day."""
+    of_day = float(client.succeed("python3 -c 'import time; print(time.monotonic() - time.time())'"))
+    return client.clock_ahead() + of_day
 
 
 def _goes_on(load: Load, bound: float) -> bool:

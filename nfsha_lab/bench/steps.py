@@ -25,13 +25,14 @@ class Step:
 
 
 def collect(contender: Contender, cluster: Rival, moment: float) -> list[Step]:
-    """The steps of all nodes that answer, since `moment` (seconds since the epoch), by time."""
+    """The steps of all nodes that answer, since `moment` (seconds since the epoch, as the host has it), by time."""
     known = {**KERNEL_STEPS, **contender.steps}
     found: list[Step] = []
     for node in cluster.nodes:
         try:
             if node.running and node.state == "on":
-                found += parse(_journal(node, moment), known, node.name, moment)
+                then = moment + node.clock_ahead()
+                found += parse(_journal(node, then), known, node.name, then)
         except LabError:
             # It boots, or resets itself: the other one's word has to do.
             continue

@@ -4,6 +4,7 @@ import base64
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,18 @@ def test_stale_answers_before_the_agreement_are_skipped(guest: FakeGuest, agent:
     assert agent.ping()
     assert agent.ping()
     assert guest.requests == ["guest-sync-delimited", "guest-ping", "guest-ping"]
+
+
+def test_a_clock_is_compared_by_the_answer_that_came_soonest(guest: FakeGuest, agent: Agent) -> None:
+    delays = iter([0.3, 0.0, 0.3, 0.3, 0.3])
+
+    def told(_name: str, _arguments: object) -> dict[str, int]:
+        # What the machine is asked arrives late, so that half of the way there and back is not where it looked.
+        time.sleep(next(delays))
+        return {"return": int((time.time() - 60) * 1e9)}
+
+    guest.answers["guest-get-time"] = told
+    assert agent.clock_ahead() == pytest.approx(-60, abs=0.1)
 
 
 def test_refusal_is_told(guest: FakeGuest, agent: Agent) -> None:
