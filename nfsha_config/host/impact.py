@@ -66,9 +66,13 @@ class Impact:
 
 
 def of(package: str, site: Site, paths: Paths) -> Impact:
-    """Against the site that the package was configured with last; nothing is known to change where there is none."""
+    """Against the site that the package was configured with last; nothing is known to change where there is none.
+
+    What only the target looks at changes nothing on another machine.
+    """
     before = load.known(read(paths.configured_site(package)) or read(paths.site), str(paths.site))
-    return Impact(before, site, differences(before, site) if before else ())
+    found = differences(before, site) if before else ()
+    return Impact(before, site, tuple(one for one in found if package == TARGET or not one.setting.of_target))
 
 
 def _mounted(package: str, paths: Paths) -> bool:

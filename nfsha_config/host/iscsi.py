@@ -81,7 +81,7 @@ def _try_login(site: Site) -> bool:
     if done.returncode == _AUTH_FAILED:
         raise Refused(
             f"{site.storage.portal}: the target refuses the CHAP secrets; "
-            "make /etc/nfsha/secrets the same on target and nodes, then: systemctl restart nfsha-storage"
+            "make /etc/nfsha/secrets the same on target and nodes, then: systemctl restart nfsha-node.target"
         )
     log.info("waiting for the target %s (iscsiadm: exit status %d)", site.storage.portal, done.returncode)
     return False

@@ -59,6 +59,8 @@ def facts(setting: Setting) -> str:
     default = "required" if setting.default is REQUIRED else f"default `{kinds.typed(setting.default)}`"
     asked = f"; asked by debconf, priority {setting.asked}" if setting.asked else ""
     own = "" if setting.shared else "; may differ between nodes"
+    if setting.of_target:
+        own = "; only the target looks at it"
     return f"{setting.kind.name}; {default}{asked}; a change costs: {setting.cost}{own}"
 
 

@@ -31,7 +31,8 @@ class Setting:
     key is "table.name"; default is what TOML would hold, REQUIRED where there is no sensible one; asked is the
     debconf priority at which nfsha-node asks for it (debconf-devel(7)), None where only the file sets it; help is
     one sentence; why gives the reason of the default or the source of a limit; prompt is what debconf asks with;
-    cost is what a change costs a cluster that runs; shared says that all nodes must have the same value.
+    cost is what a change costs a cluster that runs; shared says that all nodes must have the same value; of_target says
+    that only the target looks at it.
     Prompt, help and why of a setting that is asked for are translated (packages/common/debian/po): after a change
     there, `scripts/update-po`. They keep to the Developer's Reference, 6.5.
     """
@@ -45,6 +46,7 @@ class Setting:
     prompt: str = ""
     cost: Cost = field(kw_only=True)
     shared: bool = field(default=True, kw_only=True)
+    of_target: bool = field(default=False, kw_only=True)
 
     @property
     def table(self) -> str:
@@ -126,7 +128,7 @@ SETTINGS = (
         "storage.device", kinds.DEVICE, REQUIRED, None,
         "Block device on the target machine that is given as the LUN, whole.",
         "By a stable name: /dev/sdb may be another disk after the next boot.",
-        cost="outage", shared=False,
+        cost="outage", shared=False, of_target=True,
     ),
     Setting(
         "storage.size", kinds.SIZE, REQUIRED, None,

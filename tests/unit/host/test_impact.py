@@ -131,6 +131,16 @@ def test_an_outage_is_refused_where_the_volumes_are_mounted(paths: Paths) -> Non
     ]
 
 
+def test_another_device_of_the_target_is_no_outage_of_a_node(paths: Paths) -> None:
+    other = changed({"storage.device": OTHER["storage.device"]})
+    mount(paths)
+    found = impact.of(NODE, other, paths)
+    found.allow(NODE, paths)
+    assert found.lines == []
+    paths.configured_site("nfsha-iscsi-target").write_text(LAB)
+    assert impact.of("nfsha-iscsi-target", other, paths).lines[0].endswith(": outage")
+
+
 @pytest.mark.parametrize(("key", "old"), [("cluster.name", "ocfs2"), ("storage.iqn", SITE.storage.iqn)])
 def test_what_the_volumes_are_known_by_stays_while_they_are_there(
     key: str, old: str, image: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch

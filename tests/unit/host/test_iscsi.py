@@ -111,7 +111,7 @@ NO_LUN = (
 )
 BAD_SECRETS = (
     "Refused 192.168.50.20:3260: the target refuses the CHAP secrets; "
-    "make /etc/nfsha/secrets the same on target and nodes, then: systemctl restart nfsha-storage"
+    "make /etc/nfsha/secrets the same on target and nodes, then: systemctl restart nfsha-node.target"
 )
 
 
