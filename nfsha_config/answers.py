@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from nfsha_config.problems import InputError, Problem
+
+
+def read(file: BinaryIO) -> dict[str, str]:
+    """The answers in a file. Raises InputError."""
+    try:
+        return parse(file.read().decode())
+    except UnicodeDecodeError as error:
+        problem = Problem(f"byte {error.start + 1}", "is not UTF-8", "type it in a UTF-8 locale")
+        raise InputError("answers", [problem]) from None
 
 
 def parse(text: str) -> dict[str, str]:

@@ -203,7 +203,7 @@ def repo_serve(folder: Path, bind: str, port: int) -> None:
 @nfsha.command()
 @click.argument("package", type=PACKAGE)
 @click.option(
-    "--answers", "given", type=click.File(encoding="utf-8"), metavar="FILE",
+    "--answers", "given", type=click.File("rb"), metavar="FILE",
     help="Lines of key=value; - is standard input.",
 )
 @files_errors
@@ -214,7 +214,7 @@ def configure(package: str, given: Any) -> None:
     """
     from nfsha_config.host import configure as host
 
-    for line in host.configure(package, answers.parse(given.read()) if given else {}, Paths()):
+    for line in host.configure(package, answers.read(given) if given else {}, Paths()):
         click.echo(line)
 
 

@@ -8,10 +8,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nfsha_config.host import iscsi, mounts
+from nfsha_config.host import mounts, storage
 from nfsha_config.host.write import read, remove, write
 from nfsha_config.paths import Paths
-from nfsha_config.problems import NfshaError
+from nfsha_config.problems import InputError, NfshaError
 from nfsha_config.render import RESIDENT, ManagedFile, Owned
 from nfsha_config.render.unitname import escape_path
 from nfsha_config.run import run
@@ -118,10 +118,14 @@ def automount(mount_point: str, paths: Paths) -> None:
 
 
 def stop(package: str, paths: Paths) -> None:
-    """Stop what the package runs, in an order that hands the service over first."""
+    """Stop what the package runs, in an order that hands the service over first.
+
+    Raises Refused where a node's volumes are in use.
+    """
     for path in _written(package, paths):
         if path.endswith(".automount"):
             _systemctl("disable", Path(path).name, paths)
+    served = package == "nfsha-iscsi-target" and remove(paths.at("/etc/tgt/conf.d/nfsha.conf"))
     if not paths.systemd.exists():
         return
     for units in _STOPS[package]:
@@ -130,10 +134,10 @@ def stop(package: str, paths: Paths) -> None:
         _stop_client(paths)
     if package == "nfsha-node":
         try:
-            iscsi.logout(load.load_file(paths.site))
-        except NfshaError as error:
+            storage.logout(paths)
+        except InputError as error:
             log.warning("the iSCSI session is left as it is: %s", error)
-    if package == "nfsha-iscsi-target" and remove(paths.at("/etc/tgt/conf.d/nfsha.conf")):
+    if served:
         run(["systemctl", "reload", "tgt.service"], check=False)
 
 

@@ -110,9 +110,11 @@ def _partitions(device: Path, site: Site) -> Found:
         return Found(Content.FOREIGN, what)
     blank = []
     for number, uuid in wanted.items():
-        signature = _blkid(device, regions[number])
-        if signature.get("TYPE") == "ocfs2" and signature.get("UUID") == str(uuid):
+        # The volume's own mark alone: what looks like another's may be the content of a file, for instance where
+        # version 0.90 of md has its superblock (libblkid, superblocks/linux_raid.c), 64 KiB before the end.
+        if _blkid(device, regions[number], "--match-types", "ocfs2").get("UUID") == str(uuid):
             continue
+        signature = _blkid(device, regions[number])
         if signature:
             return Found(Content.FOREIGN, f"{describe(signature)} in partition {number}")
         if _unknown(device, regions[number]) is not None:
@@ -129,10 +131,10 @@ def _regions(device: Path) -> dict[int, Region]:
     return {number: Region(int(row["start"]) * sector, int(row["size"]) * sector) for number, row in rows.items()}
 
 
-def _blkid(device: Path, region: Region) -> dict[str, str]:
+def _blkid(device: Path, region: Region, *only: str) -> dict[str, str]:
     """What blkid's low-level probe finds; exit status 2 is nothing, 8 is more than one thing (blkid(8))."""
     where = ["--offset", str(region.start), "--size", str(region.size)]
-    done = run(["blkid", "--probe", "--output", "export", *where, device], check=False)
+    done = run(["blkid", "--probe", "--output", "export", *only, *where, device], check=False)
     if done.returncode == 8:
         return {"TYPE": "more than one file system"}
     if done.returncode not in (0, 2):

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nfsha_config.host import fence, iscsi, machine
+from nfsha_config.host import fence, iscsi, machine, mounts
 from nfsha_config.host.lun import Content, Found, examine, layout, partition_device, volume_devices
 from nfsha_config.host.volume import slots
+from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
+from nfsha_config.render import NODE
 from nfsha_config.run import run
 from nfsha_config.site import load, secrets
 from nfsha_config.site.model import Node, Site
@@ -38,9 +40,10 @@ def main(paths: Paths) -> None:
     found = examine(device, site)
     if found.content is not Content.READY and node.number == 1:
         _prepare(device, site, found, here.consent, paths)
-        machine.withdraw_consent(paths)
     elif found.content is not Content.READY:
         _wait_for_first(device, site, found)
+    # Also where there was nothing to format: it would be good for a blank disk that comes one day.
+    machine.withdraw_consent(paths)
     _show_partitions(device)
     _check_slots(site, node)
 
@@ -60,8 +63,14 @@ def _check_slots(site: Site, node: Node) -> None:
 
 
 def logout(paths: Paths) -> None:
-    """End the session, when the file systems are unmounted."""
-    iscsi.logout(load.load_file(paths.site))
+    """End the session that was begun. Raises Refused while a volume is mounted: o2cb would reset the machine."""
+    if mounted := sorted(mounts.ocfs2(paths)):
+        places = " ".join(mounted)
+        what = f"end what uses it (fuser -vm {places}), then try again"
+        raise Refused(f"{places}: still mounted, so the session to the disk stays; {what}")
+    # The file may name another portal by now.
+    begun_with = load.known(read(paths.configured_site(NODE)), "")
+    iscsi.logout(begun_with or load.load_file(paths.site))
 
 
 def _wait_for_first(device: Path, site: Site, found: Found) -> None:

@@ -54,16 +54,15 @@ def _start(seconds: float) -> None:
 
 
 def hand_over(paths: Paths) -> None:
-    """What the unit does on the serving node: let go, wait until another node serves, stand by."""
+    """What the unit does on the serving node: let go, and wait until another node serves.
+
+    However it ends, the unit starts keepalived again: as a standby, or to serve again when nobody has taken over.
+    """
     _, others = choose(overview.look(paths))
     # The server's end writes out what is left (nfs-server.service); what is written out now, nobody waits for then.
     run(["sync", "--file-system", paths.at(DATA_MOUNT), paths.at(STATE_MOUNT)])
     run(["systemctl", "stop", "keepalived.service"])
-    try:
-        log.info("%s serves now", _wait_for_one_of(others, _BOX, paths))
-    finally:
-        # As a standby; or, when nobody has taken over, to serve again.
-        run(["systemctl", "start", "keepalived.service"])
+    log.info("%s serves now", _wait_for_one_of(others, _BOX, paths))
 
 
 def choose(seen: Seen) -> tuple[Status, Sequence[Status]]:

@@ -9,6 +9,7 @@ from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
 pytestmark = pytest.mark.long
+_HANGS = "/run/systemd/system/nfs-server.service.d/zz-hangs.conf"
 # Takes the connection of one node in place of tgtd, says nothing on it, and keeps it for longer than the node waits.
 _MUTE = """
 import pathlib, socket, sys, time
@@ -48,6 +49,23 @@ def test_the_serving_node_stands_still_and_runs_on(cluster: Cluster, load: Load)
 def _gave_way(node: Machine) -> int:
     """How often a node's keepalived has given the address up, or not had it, in this boot."""
     return node.journal("--boot --unit=keepalived").count("Entering BACKUP STATE")
+
+
+def test_a_node_whose_server_does_not_end_resets_itself(cluster: Cluster, load: Load) -> None:
+    """As one whose threads hang in the file system. With the lock let go of, they would write behind the next server."""
+    active = cluster.serving()
+    heir, boot = cluster.other(active), active.boot_id()
+    active.write_file(_HANGS, "[Service]\nExecStop=\nExecStop=/bin/sleep infinity\n")
+    active.succeed("systemctl daemon-reload")
+    with cluster.one_server_at_most():
+        active.succeed("systemctl stop --no-block keepalived")
+        load.wait_until_writes()
+        assert cluster.runs_nfsd(heir)
+        active.wait_until_up(200, not_boot=boot)
+        active.wait_until_booted()
+        assert cluster.settle() is heir
+    cluster.assert_healthy()
+    load.stop_and_check(crash=True)
 
 
 def test_a_target_that_restarts_does_not_get_anybody_fenced(cluster: Cluster, load: Load) -> None:

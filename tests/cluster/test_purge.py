@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.install import PACKAGES
 from nfsha_lab.lab import parallel
@@ -24,6 +26,20 @@ def test_purge_leaves_the_machines_and_the_data(cluster: Cluster, load: Load) ->
         node.fail("iscsiadm -m session")
     names = cluster.target.succeed("lsblk --noheadings --output PARTLABEL,FSTYPE,LABEL /dev/disk/by-id/virtio-nfsha-lun")
     assert _DATA_NEEDLE in names and "ocfs2" in names, names
+
+
+@pytest.mark.long
+def test_a_node_whose_data_somebody_uses_is_not_removed(cluster: Cluster, load: Load) -> None:
+    """Its disk would be taken from under the mounted volumes, and o2cb would reset the machine."""
+    standby = cluster.other(cluster.serving())
+    with cluster.no_node_resets():
+        standby.succeed("systemd-run --quiet --unit=visitor --working-directory=/srv/nfs4/data sleep infinity")
+        said = standby.fail("DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet nfsha-node 2>&1", 600)
+        assert "/srv/nfs4/data: still mounted" in said
+        assert standby is not cluster.settle(), "dpkg starts again what it did not remove"
+        standby.succeed("systemctl stop visitor")
+        _purge(standby)
+    load.stop_and_check()
 
 
 def _purge(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -143,6 +144,12 @@ def test_no_message_shows_an_answer() -> None:
         "answers: line 3: gives node again (give each answer once)",
         "answers: line 4: has no = (write key=value)",
     ]
+
+
+def test_an_answer_that_is_no_text_is_told_by_its_place() -> None:
+    with pytest.raises(InputError) as caught:
+        answers.read(io.BytesIO("node=Büro".encode("latin-1")))
+    assert str(caught.value) == "answers: byte 7: is not UTF-8 (type it in a UTF-8 locale)"
 
 
 def test_an_answer_may_hold_what_python_takes_for_an_end_of_line() -> None:

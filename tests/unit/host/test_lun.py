@@ -109,6 +109,15 @@ def _md_superblock(offset: int) -> bytes:
     return bytes(block)
 
 
+def test_the_content_of_a_file_does_not_make_a_volume_foreign(ready_image: Path) -> None:
+    """A file may come to lie where version 0.90 of md has its superblock, and begin with its magic number."""
+    disks.poke(ready_image, DATA + (disks.DATA & ~65535) - 65536, struct.pack("<IIII", 0xA92B4EFC, 0, 90, 0))
+    volume = {"start": str(DATA), "size": str(disks.DATA), "image": ready_image}
+    found = disks.shell('blkid --probe --offset "$start" --size "$size" "$image"', **volume)
+    assert "linux_raid_member" in found
+    assert look(ready_image) == Found(Content.READY)
+
+
 def test_two_file_systems_at_once(image: Path) -> None:
     disks.shell(MADE[0][0], image=image)
     disks.poke(image, 0, b"XFSB" + struct.pack(">IQ", 4096, SIZE // 4096) + bytes(80) + struct.pack(">IIIIHHHH", 1, 1, 0, 0, 0, 512, 512, 8))

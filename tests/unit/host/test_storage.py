@@ -102,8 +102,29 @@ def test_first_node_prepares_with_consent_and_once(cluster: Cluster) -> None:
     before = disks.digest(cluster.image)
     cluster.start("nfs1", str(cluster.image))
     cluster.start("nfs2", str(cluster.image))
+    assert machine.load(cluster.paths).consent == "", "it would be good for a blank disk that comes later"
     assert cluster.ran == ["sfdisk", "o2cb", "mkfs.ocfs2", "mkfs.ocfs2", "o2cb"]
     assert disks.digest(cluster.image) == before
+
+
+def test_the_session_stays_while_a_volume_is_mounted_and_ends_at_the_portal_where_it_began(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(iscsi, "logout", lambda site: ended.append(str(site.storage.portal)))
+    paths, begun = cluster.paths, cluster.paths.site.read_text()
+    paths.site.write_text(begun.replace("192.168.50.20", "192.168.50.21"))
+    mounts = paths.at("/proc/self/mounts")
+    mounts.parent.mkdir(parents=True)
+    mounts.write_text("/dev/sda2 /srv/nfs4/data ocfs2 rw 0 0\n")
+    with pytest.raises(Refused, match=r"^/srv/nfs4/data: still mounted, .*\(fuser -vm /srv/nfs4/data\)"):
+        storage.logout(paths)
+    mounts.write_text("")
+    storage.logout(paths)
+    paths.configured_site("nfsha-node").parent.mkdir(parents=True)
+    paths.configured_site("nfsha-node").write_text(begun)
+    storage.logout(paths)
+    assert ended == ["192.168.50.21:3260", "192.168.50.20:3260"]
 
 
 def test_a_node_without_a_slot_is_told_how_it_gets_one(cluster: Cluster) -> None:

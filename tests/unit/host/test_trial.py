@@ -62,6 +62,29 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
     assert tried(trial, 112.0) == ""
 
 
+def test_what_a_client_put_in_its_place_is_neither_followed_nor_overwritten(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("precious")
+    for place in ((tmp_path / NAME).symlink_to, (tmp_path / NAME).hardlink_to):
+        place(other)
+        assert tried(Trial(tmp_path), 100.0) == ""
+        assert other.read_text() == "precious" and list(tmp_path.iterdir()) == [other]
+
+
+def test_what_clients_bring_about_is_no_fault_of_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / NAME).mkdir()
+    trial = Trial(tmp_path)
+    assert [tried(trial, now) for now in (100.0, 112.0)] == ["", ""]
+    assert caplog.messages == [f"{tmp_path}: the trial of a write ends with: Is a directory; clients are told so, too"]
+    (tmp_path / NAME).rmdir()
+    program(tmp_path, "dd", f'{DD} of=/dev/full if=/dev/zero count=1 status=none', monkeypatch)
+    assert tried(trial, 124.0) == "" and trial.answer == "No space left on device"
+    program(tmp_path, "dd", f'exec {DD} "$@"', monkeypatch)
+    assert tried(trial, 136.0) == "" and trial.answer == ""
+
+
 def test_a_warning_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "dd", f'echo "dd: warning: slow" >&2\nexec {DD} "$@"', monkeypatch)
     assert tried(Trial(tmp_path), 100.0) == ""
@@ -80,7 +103,7 @@ def test_one_that_hangs_is_waited_for_and_no_second_one_begun(tmp_path: Path, ha
 def test_while_one_runs_its_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "volume"
     folder.mkdir()
-    program(tmp_path, "rm", f'until [ -e go ]; do sleep 0.05; done\nexec {shutil.which("rm")} "$@"', monkeypatch)
+    program(tmp_path, "rm", f'while [ -s "$2" ] && ! [ -e go ]; do sleep 0.05; done\nexec {shutil.which("rm")} "$@"', monkeypatch)
     trial = Trial(folder)
     trial.look(100.0)
     deadline = time.monotonic() + 10
