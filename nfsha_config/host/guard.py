@@ -64,14 +64,13 @@ class Guard:
         self.tried = False
 
     def run(self) -> None:
-        """Look again and again. Stopped, it leaves a reservation for its next run; it may be needed still."""
+        """Look again and again. Stopped, it leaves a reservation for its next run; it may be needed still.
+
+        What keepalived was told is taken back by the unit, also after a run that was killed.
+        """
         self.fence.adopt()
-        self._tell(isolated=False, prevails=False)
-        try:
-            while True:
-                self.step()
-        finally:
-            self._tell(isolated=False, prevails=False)
+        while True:
+            self.step()
 
     def step(self) -> None:
         """One look, and what follows from it. The disk may not answer for long; then nothing is known."""

@@ -292,23 +292,3 @@ def test_a_mark_of_an_earlier_life_resets_nobody(cluster: Cluster) -> None:
     disks.poke(cluster.volumes[0], 512, b"torn")
     anew.step()
     assert reset_by(cluster) == ""
-
-
-@pytest.mark.parametrize("file", ["isolated", "prevails"])
-def test_stopped_it_tells_keepalived_nothing_any_more(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
-    if file == "isolated":
-        cluster.peer.answers = False
-        cluster.step(4)
-    else:
-        cluster.set("held")
-        cluster.live("1")
-        cluster.step()
-    assert cluster.said(file) == "1\n"
-
-    def stopped() -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cluster.guard, "step", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        cluster.guard.run()
-    assert cluster.said(file) == "0\n"
