@@ -33,7 +33,7 @@ def test_a_node_whose_data_somebody_uses_is_not_removed(cluster: Cluster, load: 
     """Its disk would be taken from under the mounted volumes, and o2cb would reset the machine."""
     standby = cluster.other(cluster.serving())
     with cluster.no_node_resets():
-        standby.succeed("systemd-run --quiet --unit=visitor --working-directory=/srv/nfs4/data sleep infinity")
+        standby.succeed("systemd-run --quiet --unit=visitor sh -c 'cd /srv/nfs4/data && exec sleep infinity'")
         said = standby.fail("DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet nfsha-node 2>&1", 600)
         assert "/srv/nfs4/data: still mounted" in said
         assert standby is not cluster.settle(), "dpkg starts again what it did not remove"
