@@ -63,11 +63,8 @@ def _check_slots(site: Site, node: Node) -> None:
 
 
 def logout(paths: Paths) -> None:
-    """End the session that was begun. Raises Refused while a volume is mounted: o2cb would reset the machine."""
-    if mounted := sorted(mounts.ocfs2(paths)):
-        places = " ".join(mounted)
-        what = f"end what uses it (fuser -vm {places}), then try again"
-        raise Refused(f"{places}: still mounted, so the session to the disk stays; {what}")
+    """End the session that was begun. Raises Refused while a volume is mounted."""
+    mounts.refuse_mounted(paths)
     # The file may name another portal by now.
     begun_with = load.known(read(paths.configured_site(NODE)), "")
     iscsi.logout(begun_with or load.load_file(paths.site))

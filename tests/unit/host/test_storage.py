@@ -117,7 +117,7 @@ def test_the_session_stays_while_a_volume_is_mounted_and_ends_at_the_portal_wher
     mounts = paths.at("/proc/self/mounts")
     mounts.parent.mkdir(parents=True)
     mounts.write_text("/dev/sda2 /srv/nfs4/data ocfs2 rw 0 0\n")
-    with pytest.raises(Refused, match=r"^/srv/nfs4/data: still mounted, .*\(fuser -vm /srv/nfs4/data\)"):
+    with pytest.raises(Refused, match=r"^/srv/nfs4/data: still mounted; .*\(fuser -vm /srv/nfs4/data\)"):
         storage.logout(paths)
     mounts.write_text("")
     storage.logout(paths)
