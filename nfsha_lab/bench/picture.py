@@ -12,7 +12,7 @@ from nfsha_lab.errors import LabError
 _LANES = {"write": "writes", "open": "opens", "lock": "locks"}
 _GOOD, _BAD, _STEP = "#2a7f9e", "#c8402f", "#555555"
 _BEFORE = 10.0
-_STEP_ROWS = 5
+_STEP_ROWS = 6
 # How many of the small letters fit into the width of a panel.
 _CHARACTERS = 190
 
