@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ import pytest
 from nfsha_config.host import guard, heartbeat, journals, reservation
 from nfsha_config.host.guard import Guard
 from nfsha_config.host.heartbeat import Beat, Region
-from nfsha_config.paths import Paths
+from nfsha_config.paths import Paths, templates
 
 from . import disks
 from .standins import Clock, block
@@ -22,6 +24,7 @@ TIMINGS = SITE.timings
 LUN = Path(SITE.lun_path)
 ONE = reservation.key(1)
 KEPT = (TIMINGS.o2cb_threshold + 1) * 2.0
+_UNIT = templates() / "nfsha-node/usr/lib/systemd/system/nfsha-fence.service"
 MOUNTS = "a /var/lib/nfs ocfs2 rw 0 0\nb /srv/nfs4/data ocfs2 rw 0 0\n"
 
 
@@ -292,3 +295,21 @@ def test_a_mark_of_an_earlier_life_resets_nobody(cluster: Cluster) -> None:
     disks.poke(cluster.volumes[0], 512, b"torn")
     anew.step()
     assert reset_by(cluster) == ""
+
+
+@pytest.mark.parametrize("file", ["isolated", "prevails"])
+def test_stopped_it_tells_keepalived_nothing_any_more(cluster: Cluster, file: str) -> None:
+    """By what its unit runs then, since it may have been killed."""
+    if file == "isolated":
+        cluster.peer.answers = False
+        cluster.step(4)
+    else:
+        cluster.set("held")
+        cluster.live("1")
+        cluster.step()
+    assert cluster.said(file) == "1\n"
+    last = re.search("(?m)^ExecStopPost=(.*)$", _UNIT.read_text())
+    assert last is not None
+    folder = cluster.guard.paths.now(file).parent
+    subprocess.run(["sh", "-c", last[1].replace("$$", "$").replace("/run/nfsha", str(folder))], check=True, timeout=10)
+    assert cluster.said(file) == "0\n"
