@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 
 _STOP_DEADLINE = 300.0
 _MARK = "Managed by nfsha"
-_UNDER_VOLUMES = ["o2cb.service"]
+_UNDER_VOLUMES = "o2cb.service"
 _STOPS = {
     # keepalived first, so that the peer takes over while this node can still hand the lock on.
     "nfsha-node": (
-        ["keepalived.service"], ["srv-nfs4-data.mount", "var-lib-nfs.mount"], _UNDER_VOLUMES,
+        ["keepalived.service"], ["srv-nfs4-data.mount", "var-lib-nfs.mount"], [_UNDER_VOLUMES],
         ["nfsha-storage.service", "nfsha-gate.service", "nfsha-node.target"],
     ),
     "nfsha-iscsi-target": (["nfsha-target.service"],),
@@ -130,7 +130,7 @@ def stop(package: str, paths: Paths) -> None:
     if not paths.systemd.exists():
         return
     for units in _STOPS[package]:
-        if units == _UNDER_VOLUMES:
+        if _UNDER_VOLUMES in units:
             mounts.refuse_mounted(paths)
         run(["systemctl", "stop", *units], check=False, timeout=_STOP_DEADLINE)
         # An earlier stop that failed, of a volume in use, would be shown for a unit that is gone.

@@ -57,7 +57,7 @@ class Trial:
     def _judge(self, status: int, said: str) -> None:
         answer = said if status and said in _ANSWERS else ""
         if answer and answer != self.answer:
-            log.warning("%s: the trial of a write ends with: %s; clients are told so, too", self.mount, answer)
+            log.warning("%s: the trial of a write ends with: %s; so would another node", self.mount, answer)
         self.answer = answer
         self.error = (said or f"the trial ended with status {status}") if status and not answer else ""
 

@@ -6,6 +6,7 @@ import pytest
 
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
+from nfsha_lab.machine import Machine
 
 pytestmark = pytest.mark.long
 
@@ -88,4 +89,54 @@ def test_a_takeover_that_is_called_off(cluster: Cluster, load: Load) -> None:
         assert second.failed_units() == []
         second.succeed("rm /usr/local/sbin/exportfs; systemctl start keepalived")
         assert cluster.settle() is first
+        # While nfsd is still being started: nfsdcld does not answer.
+        _change(second, "nfsdcld", "Type=exec", "ExecStart=", "ExecStart=/bin/sleep infinity")
+        first.succeed("systemctl restart keepalived")
+        second.wait_until_succeeds(f"{_SUBSTATE} nfs-server.service | grep -x start && pgrep -x start-nfsd")
+        second.succeed("systemctl stop keepalived")
+        load.wait_until_writes()
+        assert cluster.serving() is first
+        second.wait_until_succeeds(f"{_SUBSTATE} nfs-server.service | grep -x dead")
+        assert second.succeed("cat /proc/fs/nfsd/threads").strip() == "0"
+        assert second.failed_units() == []
+        _change(second, "nfsdcld")
+        second.succeed("systemctl start keepalived")
+        assert cluster.settle() is first
     load.stop_and_check()
+
+
+def test_a_hand_over_that_is_killed(cluster: Cluster, load: Load) -> None:
+    """Its node does not stay without keepalived."""
+    first = cluster.serving()
+    with cluster.one_server_at_most():
+        first.succeed("systemctl start --no-block nfsha-switchover")
+        first.wait_until_fails("systemctl is-active keepalived")
+        first.succeed("systemctl kill --signal=KILL nfsha-switchover")
+        first.wait_until_succeeds("systemctl is-active keepalived")
+        load.wait_until_writes()
+        cluster.settle()
+        assert first.failed_units() == ["nfsha-switchover.service"]
+        first.succeed("systemctl reset-failed nfsha-switchover")
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_an_nfsdcld_that_answers_late(cluster: Cluster, load: Load) -> None:
+    """knfsd waits for a second only, and would not know the clients; nobody is let in before it does."""
+    first = cluster.serving()
+    second = cluster.other(first)
+    _change(second, "nfsdcld", "ExecStart=", "ExecStart=/bin/sh -c '{ sleep 4; exec nfsdcld --foreground; } &'")
+    with cluster.one_server_at_most():
+        first.succeed("nfsha switchover")
+        load.wait_until_writes()
+        assert cluster.settle() is second
+    assert "nfsdcld has not answered in time: nfsd is started anew" in second.journal("--boot --unit nfs-server")
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def _change(node: Machine, unit: str, *lines: str) -> None:
+    """Until the next call, the unit has these lines in its section Service, too."""
+    text = "\n".join(["[Service]", *lines, ""])
+    node.write_file(f"/run/systemd/system/{unit}.service.d/story.conf", text)
+    node.succeed("systemctl daemon-reload")

@@ -77,7 +77,7 @@ def test_what_clients_bring_about_is_no_fault_of_the_node(
     (tmp_path / NAME).mkdir()
     trial = Trial(tmp_path)
     assert [tried(trial, now) for now in (100.0, 112.0)] == ["", ""]
-    assert caplog.messages == [f"{tmp_path}: the trial of a write ends with: Is a directory; clients are told so, too"]
+    assert caplog.messages == [f"{tmp_path}: the trial of a write ends with: Is a directory; so would another node"]
     (tmp_path / NAME).rmdir()
     program(tmp_path, "dd", f'{DD} of=/dev/full if=/dev/zero count=1 status=none', monkeypatch)
     assert tried(trial, 124.0) == "" and trial.answer == "No space left on device"

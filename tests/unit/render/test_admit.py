@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.golden.sites import SITES, rendered
@@ -48,6 +50,30 @@ def test_a_server_as_it_should_be(name: str) -> None:
 def test_one_that_started_before_its_lease_was_changed() -> None:
     """It serves until the next start, and must be let in again after whatever closes the gate."""
     assert _admit("lab", "sed -i 's/lease-time = .*/lease-time = 20/' /etc/nfs.conf.d/nfsha.conf") == ["open"]
+
+
+def test_a_name_server_that_does_not_answer() -> None:
+    """The gate is not kept closed for the 20 s that the resolver would wait for each name."""
+    mute = """
+    sed -i /client/d /etc/hosts
+    echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+    sed -i '/^hosts:/s/:.*/: files dns/' /etc/nsswitch.conf
+    /usr/bin/python3 -c '
+import socket, time
+mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+mute.bind(("127.0.0.1", 53))
+open("/run/mute", "w").close()
+mute.recv(512)
+print("asked", flush=True)
+time.sleep(60)
+' & mute=$!
+    trap 'kill $mute' EXIT
+    until [ -e /run/mute ]; do sleep 0.05; done
+    """
+    begun = time.monotonic()
+    said = _admit("lab", mute)
+    assert "asked" in said
+    assert time.monotonic() - begun < 20.0
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_tgt_admin_takes_its_file(name: str) -> None:
 def test_rpc_nfsd_starts_with_the_scope_and_the_host_keeps_its_name(name: str, host: str) -> None:
     script = """
     hostname before
+    mkdir -p /run/rpc_pipefs/nfsd && mkfifo /run/rpc_pipefs/nfsd/cld
     printf '#!/bin/sh\\necho "scope $(hostname)"\\n' >/usr/sbin/rpc.nfsd
     unshare --uts /usr/libexec/nfsha/start-nfsd
     hostname
@@ -87,6 +88,48 @@ def test_rpc_nfsd_starts_with_the_scope_and_the_host_keeps_its_name(name: str, h
     site = SITES[name]
     wanted = [f"scope {site.cluster.name}", "before", site.timings.nfs_lease, site.timings.nfs_grace, *"nnyyn"]
     assert on_machine(rendered(name, host), script).split("\n") == [*map(str, wanted), ""]
+
+
+def _start_nfsd(nfsd: str, start: str) -> list[str]:
+    """What is said where rpc.nfsd does that; $1 is its argument, and /run/called has a line for each call."""
+    script = f"""
+    mkdir -p /run/rpc_pipefs/nfsd
+    cat >/usr/sbin/rpc.nfsd <<'EOF'
+#!/bin/sh
+echo "rpc.nfsd $*" | tee -a /run/called
+{nfsd}
+EOF
+    {start}
+    """
+    return on_machine(rendered("lab", "nfs1"), script).splitlines()
+
+
+_LATE = "nfsha: nfsdcld has not answered in time: nfsd is started anew"
+
+
+def test_nfsd_is_started_anew_until_nfsdcld_answers() -> None:
+    nfsd = "[ $(wc -l </run/called) -lt 5 ] || mkfifo /run/rpc_pipefs/nfsd/cld"
+    shown = _start_nfsd(nfsd, "unshare --uts /usr/libexec/nfsha/start-nfsd")
+    assert shown == ["rpc.nfsd ", *(2 * [_LATE, "rpc.nfsd 0", "rpc.nfsd "])]
+
+
+def test_an_nfsdcld_that_never_answers_is_for_admit_to_tell() -> None:
+    shown = _start_nfsd("", "unshare --uts /usr/libexec/nfsha/start-nfsd")
+    assert shown == ["rpc.nfsd ", *(5 * [_LATE, "rpc.nfsd 0", "rpc.nfsd "])]
+
+
+def test_a_start_that_is_called_off_leaves_no_server() -> None:
+    """As systemd does it: all of the unit's processes get the signal, and ExecStop is not run."""
+    shown = _start_nfsd(
+        '[ "$1" = 0 ] || exec sleep 5',
+        """
+        setsid unshare --uts /usr/libexec/nfsha/start-nfsd & start=$!
+        until grep -q . /run/called 2>/dev/null; do sleep 0.05; done
+        kill -TERM -$start
+        wait $start && echo in order
+        """,
+    )
+    assert [line for line in shown if line != "Terminated"] == ["rpc.nfsd ", "rpc.nfsd 0", "in order"]
 
 
 @SITE_AND_NODE
