@@ -63,10 +63,11 @@ def _strike(contender: Contender, event: Event, field: Field, load: Load) -> Str
     moment = time.time()
     with step(f"{event.title}: {active.name}"):
         event.strike(contender, cluster, active)
-    recovered = _goes_on(load, contender.bound)
+    bound = min(contender.bound, event.bound)
+    recovered = _goes_on(load, bound)
     if recovered and event.name == "planned" and contender.after_planned(cluster, active):
         time.sleep(WARM)
-        recovered = _goes_on(load, contender.bound)
+        recovered = _goes_on(load, bound)
     return Strike(moment, moment + offset, recovered)
 
 
