@@ -113,10 +113,10 @@ def test_a_hand_over_that_is_killed(cluster: Cluster, load: Load) -> None:
         first.wait_until_fails("systemctl is-active keepalived")
         first.succeed("systemctl kill --signal=KILL nfsha-switchover")
         first.wait_until_succeeds("systemctl is-active keepalived")
-        load.wait_until_writes()
-        cluster.settle()
         assert first.failed_units() == ["nfsha-switchover.service"]
         first.succeed("systemctl reset-failed nfsha-switchover")
+        load.wait_until_writes()
+        cluster.settle()
     cluster.assert_healthy()
     load.stop_and_check()
 
