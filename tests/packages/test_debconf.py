@@ -74,6 +74,36 @@ def test_a_refusal_is_told_and_leaves_dpkg_with_nothing_open(debconf: Debconf) -
     assert "start nfsha-node.target" not in (debconf.folder / "systemd").read_text()
 
 
+def _refused(debconf: Debconf) -> None:
+    """Somebody has asked for another lease on a machine that is set up, and was refused."""
+    debconf.file("var/lib/nfsha/site.base.toml", LAB)
+    debconf.file("etc/nfsha/site.toml", LAB)
+    debconf.script("postinst", "configure", "0.1.0+site1")
+    debconf.preconfigure("reconfigure", "0.1.0+site1")
+    debconf.preseed("nfsha-node nfsha-node/timings-nfs-lease string 20\n")
+    debconf.script("postinst", "configure", "0.1.0+site1", NFSHA_EXIT="1")
+    assert debconf.answers["set.timings.nfs_lease"] == "20"
+
+
+def test_a_refused_answer_is_none_to_an_upgrade(debconf: Debconf) -> None:
+    _refused(debconf)
+    for _ in range(2):
+        debconf.preconfigure("configure", "0.1.0+site1")
+        debconf.script("postinst", "configure", "0.1.0+site1")
+        assert debconf.answers["set.timings.nfs_lease"] == "15"
+
+
+def test_a_refused_answer_is_shown_to_who_reconfigures(debconf: Debconf) -> None:
+    _refused(debconf)
+    for _ in range(2):
+        debconf.preconfigure("reconfigure", "0.1.0+site1")
+        assert debconf.value("timings-nfs-lease") == "20"
+        debconf.script("postinst", "configure", "0.1.0+site1", NFSHA_EXIT="1")
+    debconf.file("etc/nfsha/site.toml", edited("revision = 1", "revision = 1\n[timings]\nnfs_lease = 30"))
+    debconf.preconfigure("reconfigure", "0.1.0+site1")
+    assert debconf.value("timings-nfs-lease") == "30"
+
+
 def test_nothing_reaches_the_program_but_its_answers(debconf: Debconf) -> None:
     debconf.program("nfsha", f'env >{debconf.folder}/env; ls -l /proc/$$/fd >{debconf.folder}/fds; cat >/dev/null')
     debconf.preseed(preseed.text("nfs1", SITE, CHAP))
