@@ -1,4 +1,4 @@
-"""What a client's TCP saw of the server: resets, and the connections made anew."""
+"""What a client's TCP saw of the server: calls, resets, and the connections made anew."""
 
 from __future__ import annotations
 
@@ -11,23 +11,41 @@ from nfsha_lab.machine import Machine
 from nfsha_lab.topology import VIRTUAL_ADDRESS
 
 _FILE, _UNIT = "/root/capture", "capture.service"
-_WANTED = "tcp port 2049 and tcp[tcpflags] & (tcp-syn|tcp-rst) != 0"
+# An ACK that carries nothing: as long as its headers (pcap-filter(7)).
+_BARE = "tcp[tcpflags] = tcp-ack and ip[2:2] = ((ip[0] & 0xf) << 2) + ((tcp[12] & 0xf0) >> 2)"
+_WANTED = f"tcp port 2049 and (tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or src port 2049 and {_BARE})"
 _SERVER = re.escape(f"{VIRTUAL_ADDRESS}.2049")
-_RESET = re.compile(rf"^([0-9.]+) IP {_SERVER} > \S+: Flags \[R\]", re.MULTILINE)
+_ACK = re.compile(rf"^([0-9.]+) IP {_SERVER} > (\S+): Flags \[\.\]", re.MULTILINE)
+_RESET = re.compile(rf"^([0-9.]+) IP {_SERVER} > (\S+): Flags \[R\]", re.MULTILINE)
 _ANEW = re.compile(rf"^([0-9.]+) IP \S+ > {_SERVER}: Flags \[S\]", re.MULTILINE)
 
 
 @dataclass
 class Capture:
-    """Seconds since the epoch of each reset of an unknown connection and each attempt to connect; full at the end."""
+    """Seconds since the epoch of each bare ACK, each reset of an unknown connection, with the client's end, and each
+    attempt to connect; full at the end.
+    """
 
-    resets: list[float] = field(default_factory=list)
+    acks: list[tuple[float, str]] = field(default_factory=list)
+    resets: list[tuple[float, str]] = field(default_factory=list)
     attempts: list[float] = field(default_factory=list)
     text: str = ""
 
+    def read(self, text: str) -> None:
+        """Take what tcpdump printed."""
+        self.text = text
+        self.acks += [(float(at), end) for at, end in _ACK.findall(text)]
+        self.resets += [(float(at), end) for at, end in _RESET.findall(text)]
+        self.attempts += map(float, _ANEW.findall(text))
+
+    def calls(self) -> list[float]:
+        """Seconds from a bare ACK to the reset of its connection: a client that came by itself was sent none."""
+        before = ([reset - at for at, to in self.acks if to == end and at <= reset] for reset, end in self.resets)
+        return [min(waits) for waits in before if waits]
+
     def reconnects(self) -> list[float]:
         """Seconds from each reset until the client tried to connect anew; resets without such a try are left out."""
-        after = ([later - reset for later in self.attempts if later >= reset] for reset in self.resets)
+        after = ([later - reset for later in self.attempts if later >= reset] for reset, _ in self.resets)
         return [min(waits) for waits in after if waits]
 
 
@@ -42,6 +60,4 @@ def capture(client: Machine) -> Iterator[Capture]:
     try:
         yield seen
     finally:
-        seen.text = client.succeed(f"systemctl stop {_UNIT}; tcpdump -n -tt -r {_FILE}")
-        seen.resets += map(float, _RESET.findall(seen.text))
-        seen.attempts += map(float, _ANEW.findall(seen.text))
+        seen.read(client.succeed(f"systemctl stop {_UNIT}; tcpdump -n -tt -r {_FILE}"))

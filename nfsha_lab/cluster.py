@@ -29,10 +29,11 @@ systemctl list-units --state=failed --plain --no-legend --no-pager | cut -d ' ' 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at a node shows: whether it serves at the virtual address, could take over, and what failed."""
+    """One look at a node: whether nfsd runs, it has the virtual address and could take over, and what failed."""
 
-    serves: bool
-    stands_by: bool
+    nfsd: bool
+    address: bool
+    could: bool
     failed: tuple[str, ...]
 
 
@@ -94,7 +95,12 @@ class Cluster:
         return found[0]
 
     def _serves(self, node: Machine) -> bool:
-        return self._look(node).serves
+        look = self._look(node)
+        return look.nfsd and look.address
+
+    def _stands_by(self, node: Machine) -> bool:
+        look = self._look(node)
+        return look.could and not look.nfsd and not look.address
 
     def _look(self, node: Machine) -> Look:
         """One look at a node; one that is off or starting shows nothing. A failed unit will not come by waiting."""
@@ -103,8 +109,8 @@ class Cluster:
         except LabError:
             lines = []
         if len(lines) < 3:
-            return Look(serves=False, stands_by=False, failed=())
-        look = Look(lines[0] != "0" and lines[1] != "0", lines[2] == "1", tuple(lines[3:]))
+            return Look(nfsd=False, address=False, could=False, failed=())
+        look = Look(lines[0] != "0", lines[1] != "0", lines[2] == "1", tuple(lines[3:]))
         if look.failed:
             log = node.execute(f"journalctl -b --no-pager -n 30 -u {' -u '.join(look.failed)}")[1]
             raise ProductError(f"{node.name}: failed: {', '.join(look.failed)}\n{log}")
@@ -115,7 +121,7 @@ class Cluster:
         with step("waiting until the cluster is whole"):
             active = self.serving(timeout)
             standby = self.other(active)
-            self.client.poll(f"{standby.name} has both volumes", lambda: self._look(standby).stands_by, timeout)
+            self.client.poll(f"{standby.name} stands by", lambda: self._stands_by(standby), timeout)
             self.client.wait_until_succeeds(f"timeout 100 stat {MOUNT}", timeout)
         return active
 

@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import os
 import time
+from dataclasses import replace
 
 from nfsha_config.host import connections, history
 from nfsha_config.host.connections import Connection
@@ -43,43 +44,54 @@ _ALLOWANCE = 2 * READY
 def main(paths: Paths) -> None:
     """Serve the clients of each time that the gate is open, until stopped."""
     virtual = load.load_file(paths.site).network.virtual_address.ip
-    opened = _opened(paths)
+    opened, lock = _made("open", paths), None
     if opened is not None:
+        lock = _made("held", paths)
         # A takeover of before this program's start is in the history, or nobody saw its steps.
         _serve(virtual, opened, paths, told=True)
     while True:
-        opened = _opened(paths)
+        opened = _made("open", paths)
         if opened is not None:
-            _serve(virtual, opened, paths)
+            before, lock = lock, _made("held", paths)
+            _serve(virtual, opened, paths, again=lock == before)
         time.sleep(_LOOK)
 
 
-def _opened(paths: Paths) -> float | None:
-    """When the gate was opened, in seconds since the epoch; None while it is closed."""
+def _made(name: str, paths: Paths) -> float | None:
+    """When the gate was opened, or the lock taken, in seconds since the epoch; None while it is not."""
     try:
-        return paths.now("open").stat().st_mtime
+        return paths.now(name).stat().st_mtime
     except FileNotFoundError:
         return None
 
 
-def _serve(virtual: ipaddress.IPv4Address, opened: float, paths: Paths, *, told: bool = False) -> None:
-    """From the opening of the gate to its closing; told says whether the history has this takeover already."""
+def _serve(
+    virtual: ipaddress.IPv4Address, opened: float, paths: Paths, *, told: bool = False, again: bool = False
+) -> None:
+    """From the opening of the gate to its closing; told says whether the history has this takeover already, again that
+    the lock is the one with which the gate was opened before.
+    """
     listed = before = connections.saved(paths.shared("connections"))
     start = time.monotonic()
     calls = [start + seconds for seconds in _CALLS]
     look = calls[-1]
-    while _opened(paths) == opened:
+    entry: Takeover | None = None
+    while _made("open", paths) == opened:
         now = time.monotonic()
         if calls and now >= calls[0]:
             del calls[0]
             _call(virtual, before, paths)
-        if not told and (grace_over(paths) or now - start > grace_limit(paths)):
-            told = True
-            _tell(takeover(opened, len(before), paths), paths)
+        if not told and (not calls or grace_over(paths)):
+            entry = entry or _steps_told(takeover(opened, len(before), paths, again=again))
+            if grace_over(paths) or now - start > grace_limit(paths):
+                told = True
+                _tell(entry, paths)
         if now >= look:
             look = now + _LIST
             listed = _list(virtual, listed, paths)
         time.sleep(_LOOK)
+    if not told:
+        _tell(entry or takeover(opened, len(before), paths, again=again), paths)
 
 
 def _call(virtual: ipaddress.IPv4Address, before: list[Connection], paths: Paths) -> None:
@@ -100,11 +112,14 @@ def _list(virtual: ipaddress.IPv4Address, listed: list[Connection], paths: Paths
     return present
 
 
-def takeover(opened: float, clients: int, paths: Paths) -> Takeover:
-    """What this node's takeover was like, by what its steps left behind."""
+def takeover(opened: float, clients: int, paths: Paths, *, again: bool = False) -> Takeover:
+    """What this node's takeover was like, by what its steps left behind; again: it had the lock already."""
+    here, steps = os.uname().nodename, _steps()
+    if again:
+        steps.pop("lock", None)
+        return Takeover(opened, here, here, clients, None, steps)
     previous = (read(paths.now("previous")) or "").strip()
-    grace = max(0.0, time.time() - opened) if grace_over(paths) else None
-    return Takeover(opened, os.uname().nodename, previous, clients, grace, {**_fenced(opened, paths), **_steps()})
+    return Takeover(opened, here, previous, clients, None, {**_fenced(opened, paths), **steps})
 
 
 def _fenced(opened: float, paths: Paths) -> dict[str, float]:
@@ -132,6 +147,15 @@ def _steps() -> dict[str, float]:
     }
 
 
+def _steps_told(takeover: Takeover) -> Takeover:
+    for name, seconds in takeover.steps.items():
+        log.info("%s: %.1f s", name, seconds)
+    return takeover
+
+
 def _tell(takeover: Takeover, paths: Paths) -> None:
+    """Log it, and keep it, with its grace period where that is over."""
+    if grace_over(paths):
+        takeover = replace(takeover, grace=max(0.0, time.time() - takeover.at))
     log.info("%s", takeover)
     history.append(takeover, paths.shared("history"))

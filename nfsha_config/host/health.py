@@ -11,7 +11,7 @@ import os
 import socket
 import time
 
-from nfsha_config.host import heartbeat, mounts
+from nfsha_config.host import heartbeat, mounts, nfsd
 from nfsha_config.host.duplicate import other_owner
 from nfsha_config.host.inquiry import Inquiry
 from nfsha_config.host.keepalived import Watchdog
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 MENDED = 60.0
 """Seconds for which a node that has failed stays unfit, so that the service does not go to and fro."""
 
+_SERVER, _NFSDCLD = "nfs-server.service", "nfsdcld.service"
 # Seconds between two looks.
 _LOOK = 2.0
 # Seconds between two looks at the gate: each starts a program.
@@ -37,6 +38,8 @@ _GATE = 5.0
 _CALM = 4.0
 # Seconds between two attempts to mend the same thing.
 _RETRY = 10.0
+# How often the server is started again within so many seconds, before it is given up.
+_TIMES, _OFTEN = 2, 120.0
 # Seconds after which a master should have the lock, or wait for it.
 _PROMPT = 4.0
 # Seconds without a good answer after which the server is started again, and after which that has not helped.
@@ -62,7 +65,9 @@ class Health:
         self.closed: float | None = None
         # Seconds; None while the gate is closed. One that is open when this program starts may have been so for long.
         self.opened: float | None = float("-inf")
-        self.mended: dict[str, float] = {}
+        self.mended: dict[str, list[float]] = {}
+        # Since when nfsdcld was missing.
+        self.forgetful: float | None = None
         self.gate_asked = float("-inf")
         self.gate_fault = ""
         self.restarted = False
@@ -124,6 +129,7 @@ class Health:
             self.closed = None
             return "" if self._promoting(now) else self._serving(now)
         self.server.forget()
+        self.forgetful = None
         if not self.paths.now("held").exists():
             self.closed = None
         else:
@@ -143,16 +149,20 @@ class Health:
         return ""
 
     def _serving(self, now: float) -> str:
-        if (read(self.paths.at("/proc/fs/nfsd/threads")) or "0").strip() == "0":
+        if not nfsd.threads(self.paths):
+            if self._often(_SERVER, now):
+                return "the NFS server ends again and again; see: journalctl -u nfs-server"
             # `rpc.nfsd 0` ends the server behind systemd's back.
-            self._mend("nfs-server.service", "restart", now)
+            self._mend(_SERVER, "restart", now)
+        if self._without_nfsdcld(now) > READY:
+            return "nfsdcld does not run, so the next node would know no client; see: journalctl -u nfsdcld"
         silent = self.server.look(now)
         if silent > _DEAD:
             return f"the NFS server does not answer: {self.server.error}"
         if silent > _RESTART and not self.restarted:
             log.warning("the NFS server does not answer, and is started again: %s", self.server.error)
             self.restarted = True
-            self._mend("nfs-server.service", "restart", now)
+            self._mend(_SERVER, "restart", now)
         self.restarted = self.restarted and silent > 0
         self._look_for_another_owner(now)
         for region, trial in self.trials.items():
@@ -163,6 +173,17 @@ class Health:
             if hangs > self.hangs and self._since_heartbeat(region) < _DISK:
                 return f"{trial.mount} hangs for {hangs:.0f} s, though the disk answers"
         return ""
+
+    def _without_nfsdcld(self, now: float) -> float:
+        """For how many seconds. systemd starts it again, but for one that ends too often."""
+        if read(self.paths.processes(_NFSDCLD)):
+            self.forgetful = None
+            return 0.0
+        if self.forgetful is None:
+            self.forgetful = now
+        elif now - self.forgetful >= _PROMPT:
+            self._mend(_NFSDCLD, "start", now)
+        return now - self.forgetful
 
     def _look_for_another_owner(self, now: float) -> None:
         """It can't be mended from here; a person must hear of it."""
@@ -186,9 +207,15 @@ class Health:
         return int(elapsed or 0) / 1000
 
     def _mend(self, unit: str, verb: str, now: float) -> None:
-        if now - self.mended.get(unit, float("-inf")) >= _RETRY:
-            self.mended[unit] = now
+        times = self.mended.setdefault(unit, [])
+        if not times or now - times[-1] >= _RETRY:
+            times[:] = [*times[-_TIMES:], now]
             run(["systemctl", verb, "--no-block", unit], check=False)
+
+    def _often(self, unit: str, now: float) -> bool:
+        """Whether it was mended so often that one more time would not help, and the last time is over."""
+        recent = [at for at in self.mended.get(unit, ()) if now - at < _OFTEN]
+        return len(recent) >= _TIMES and now - recent[-1] >= _RETRY
 
 
 def main(paths: Paths) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+from nfsha_config.host import nfsd
 from nfsha_config.host.nfs41 import Client, Unwell
-from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
 
 # Seconds between two questions, and for an answer.
@@ -40,7 +40,7 @@ class Inquiry:
         return 0.0 if self.since is None else now - self.since
 
     def _ask(self, now: float) -> None:
-        calls = self._calls()
+        calls = nfsd.calls(self.paths)
         try:
             if self.client is None:
                 self.client = Client(self.address, _TIMEOUT)
@@ -55,11 +55,3 @@ class Inquiry:
             self.since = None if busy else now if before is None else before
             self.error = str(error)
         self.calls = calls
-
-    def _calls(self) -> int:
-        """How many calls the server has taken since it was started (net/sunrpc/stats.c, the line rpc)."""
-        for line in (read(self.paths.at("/proc/net/rpc/nfsd")) or "").splitlines():
-            name, *numbers = line.split()
-            if name == "rpc" and numbers:
-                return int(numbers[0])
-        return 0

@@ -31,8 +31,8 @@ EVENTS: Mapping[str, Event] = {
     event.name: event
     for event in (
         Event("planned", "planned switchover", lambda contender, *where: contender.planned(*where)),
-        # No machine has to be declared dead and none boots: the rarest look at a server, Pacemaker's after 30 s, and its
-        # slowest planned switchover, 100 s in emulation.
+        # No machine has to be declared dead and none boots: the rarest look at a server, Pacemaker's after 30 s, and
+        # its slowest planned switchover, 100 s in emulation.
         Event("killed", "nfsd killed", lambda contender, *where: contender.killed(*where), bound=150.0),
         Event("crash", "server crashed", lambda contender, *where: contender.crashed(*where), lethal=True),
         Event("cut", "server cut off", lambda contender, *where: contender.cut(*where), lethal=True),

@@ -6,6 +6,7 @@ import pytest
 
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
+from nfsha_lab.second_client import ADDRESSES, SecondClient
 
 PARTS = {
     "nfsdcld": "pkill -KILL -x nfsdcld",
@@ -16,9 +17,11 @@ PARTS = {
     "the gate": "nft flush ruleset",
     "keepalived": "pkill -KILL -o -x keepalived",
 }
+_UNITS = "keepalived nfsha-active nfs-server nfs-mountd nfs-idmapd nfsdcld nfsha-open"
 _WHOLE = " && ".join(
     [
-        "systemctl is-active keepalived nfsha-active nfs-server nfs-mountd nfs-idmapd nfsdcld nfsha-open",
+        # With one of them active it would succeed (systemctl(1)).
+        f'test "$(systemctl is-active {_UNITS} | sort --unique)" = active',
         "pgrep -x nfsdcld && pgrep -x rpc.mountd && pgrep -x rpc.idmapd && nft list table inet nfsha",
         "grep -vx 0 /proc/fs/nfsd/threads",
     ]
@@ -35,8 +38,41 @@ def test_a_part_of_the_server_is_killed(cluster: Cluster, load: Load, part: str)
     with cluster.one_server_at_most():
         cluster.serving().succeed(PARTS[part])
         load.wait_until_writes()
-        cluster.serving().wait_until_succeeds(_WHOLE)
+        cluster.serving().wait_until_succeeds(_WHOLE, _MENDED)
         cluster.settle()
     cluster.assert_healthy()
     verdict = load.stop_and_check()
     assert verdict.stall("write") < _MENDED
+
+
+@pytest.mark.long
+def test_clients_are_remembered_after_nfsdcld_was_killed(cluster: Cluster, load: Load) -> None:
+    idle = SecondClient.add(cluster, "idle", ADDRESSES[0])
+    idle.hold("quiet")
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        active.succeed(PARTS["nfsdcld"])
+        active.wait_until_succeeds(_WHOLE, _MENDED)
+        active.crash()
+        load.wait_until_writes()
+        assert idle.still_holds("quiet")
+    load.stop_and_check(crash=True)
+
+
+@pytest.mark.long
+def test_a_server_that_ends_again_and_again(cluster: Cluster, load: Load) -> None:
+    """It is started again twice, and then it is the other node's turn."""
+    active = cluster.serving()
+    with cluster.one_server_at_most():
+        for _ in range(2):
+            active.succeed(PARTS["the threads of nfsd"])
+            load.wait_until_writes()
+            active.wait_until_succeeds(_WHOLE, _MENDED)
+            assert cluster.serving() is active
+        # One that goes within seconds is still being mended.
+        active.wait_until_succeeds("test $(($(date +%s) - $(stat -c %Y /run/nfsha/open))) -ge 10")
+        active.succeed(PARTS["the threads of nfsd"])
+        load.wait_until_writes()
+        assert cluster.serving() is cluster.other(active)
+        assert "ends again and again" in cluster.other(active).succeed("nfsha status")
+    load.stop_and_check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nfsha_lab.cluster import DATA, Cluster
@@ -60,3 +62,23 @@ def test_another_machine_answers_for_the_address(cluster: Cluster, load: Load) -
     cluster.target.succeed(f"ip address del {VIRTUAL_ADDRESS}/32 dev eth1")
     load.wait_until_writes()
     load.stop_and_check()
+
+
+def test_a_server_that_does_not_answer(cluster: Cluster, load: Load) -> None:
+    """While others have answers it is not dead. Then it is started again, and at last the other node's turn comes."""
+    active = cluster.serving()
+    heir = cluster.other(active)
+    again = "journalctl --boot --unit nfsha-health | grep 'does not answer, and is started again'"
+    with cluster.one_server_at_most():
+        active.succeed("nft 'table inet story { chain input { type filter hook input priority 0; iif lo tcp dport 2049 drop; }; }'")
+        # A dead one would have been started again after 15 s.
+        time.sleep(25)
+        active.fail(again)
+        load.stop_and_check()
+        active.wait_until_succeeds(again)
+        cluster.client.poll("the other node serves", lambda: cluster.serving() is heir, 180)
+        assert f"{active.name}  can't serve: the NFS server does not answer" in heir.succeed("nfsha status")
+        active.succeed("nft delete table inet story")
+        active.wait_until_succeeds(f"nfsha status | grep -x '{active.name}  stands by'")
+        assert cluster.settle() is heir
+    cluster.assert_healthy()

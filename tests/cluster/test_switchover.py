@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nfsha_lab.cluster import Cluster
@@ -21,6 +23,7 @@ def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
         assert f"{second.name} serves now" in first.succeed("nfsha switchover")
         load.wait_until_writes()
         assert cluster.settle() is second
+        assert first.succeed("ss --tcp --numeric --no-header state connected 'sport = :2049'") == "", "sockets are left"
         # Asked of the node that does not serve.
         assert f"{first.name} serves now" in first.succeed("nfsha switchover")
         load.wait_until_writes()
@@ -36,11 +39,18 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     """Sockets that the first node kept would answer the clients when they come back to it."""
     first = cluster.serving()
     second = cluster.other(first)
+    begun = time.monotonic()
     with cluster.one_server_at_most():
-        for active in (first, second):
-            active.succeed("systemctl restart keepalived")
-            assert cluster.serving() is cluster.other(active)
+        first.succeed("systemctl restart keepalived")
+        assert cluster.serving() is second
+        away = time.monotonic() - begun
+        assert away < 10.0, "it is not within seconds"
+        second.succeed("systemctl restart keepalived")
+        assert cluster.serving() is first
+        print(f"there after {away:.1f} s, and back after {time.monotonic() - begun:.1f} s")
         load.wait_until_writes()
+    told = first.wait_until_succeeds(f"nfsha history | grep '{first.name} took over from {second.name}'")
+    assert told and first.succeed(f"nfsha history | grep '{second.name} took over from {first.name}'")
     cluster.assert_healthy()
     load.stop_and_check()
 
@@ -103,6 +113,20 @@ def test_a_takeover_that_is_called_off(cluster: Cluster, load: Load) -> None:
         second.succeed("systemctl start keepalived")
         assert cluster.settle() is first
     load.stop_and_check()
+
+
+def test_the_heir_dies_in_the_hand_over(cluster: Cluster, load: Load) -> None:
+    """The hand-over has its time, and then its node serves again."""
+    first = cluster.serving()
+    second = cluster.other(first)
+    with cluster.one_server_at_most():
+        first.succeed("systemctl start --no-block nfsha-switchover")
+        first.wait_until_fails("systemctl is-active keepalived")
+        second.crash()
+        first.wait_until_succeeds("systemctl is-failed nfsha-switchover && systemctl reset-failed nfsha-switchover")
+        load.wait_until_writes()
+        assert cluster.serving() is first
+    load.stop_and_check(crash=True)
 
 
 def test_a_hand_over_that_is_killed(cluster: Cluster, load: Load) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from nfsha_config.site import load as site_load
-from nfsha_lab.capture import capture
+from nfsha_lab.capture import Capture, capture
 from nfsha_lab.cluster import MOUNT, WORK, Cluster
 from nfsha_lab.load import Load, make_directory
 from nfsha_lab.machine import Machine
@@ -37,7 +37,7 @@ def test_keepalived_is_stopped_on_the_serving_node_and_the_service_called_back(c
             active.wait_until_fails("systemctl is-active nfs-server nfsdcld nfsha-active")
             assert cluster.serving() is cluster.other(active)
             load.wait_until_writes()
-        assert any(wait < 1 for wait in seen.reconnects()), f"the client was not called back:\n{seen.text}"
+        assert_called_back(seen)
         active.succeed("systemctl start keepalived")
         assert cluster.settle() is cluster.other(active), "fail-back is manual: the address must stay"
         # And back on command, asked of the node that does not serve.
@@ -58,9 +58,16 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
         with capture(cluster.client) as seen:
             active.crash()
             load.wait_until_writes()
-        assert any(wait < 1 for wait in seen.reconnects()), f"the client was not called back:\n{seen.text}"
+        assert_called_back(seen)
         assert cluster.serving() is standby
         assert recovery_began(standby) < RECOVERY_BEGINS
+        standby.wait_until_succeeds(f"nfsha history | grep '{standby.name} took over from {active.name}'")
+        told = standby.succeed("nfsha history | tail -n 1")
+        assert float(re.findall(r"grace ([0-9.]+) s", told)[0]) < SITE.timings.nfs_lease, "all have reclaimed by then"
+        # As one entry of the journal, and step by step.
+        journal = standby.succeed("journalctl --boot --unit nfsha-clients --output cat")
+        assert told.split(maxsplit=2)[2].strip() in journal
+        assert len(re.findall(r"^nfsha: (?:lock|nfsdcld|nfsd|gate): [0-9.]+ s$", journal, re.MULTILINE)) == 4, journal
         active.start()
         active.wait_until_booted()
         assert cluster.settle() is standby
@@ -88,6 +95,12 @@ def test_files_made_until_the_crash_are_there(cluster: Cluster) -> None:
     assert len(undone) <= 1, undone
 
 
+def assert_called_back(seen: Capture) -> None:
+    """An ACK of the new server's came first, and not a retransmission of the client's own."""
+    assert any(wait < 1 for wait in seen.calls()), f"the client was not called:\n{seen.text}"
+    assert any(wait < 1 for wait in seen.reconnects()), f"the client did not come back:\n{seen.text}"
+
+
 def recovery_began(node: Machine) -> float:
     """Seconds from a dead node's eviction to the replay of its last journal, by the survivor's kernel."""
     lines = node.succeed("journalctl --boot --dmesg --output=short-monotonic --no-pager")
@@ -111,3 +124,18 @@ def test_the_server_is_started_and_installed_anew_on_the_standby(cluster: Cluste
         assert cluster.settle() is active
     cluster.assert_healthy()
     load.stop_and_check()
+
+
+@pytest.mark.long
+def test_a_server_that_was_started_by_hand_is_not_what_clients_meet(cluster: Cluster, load: Load) -> None:
+    """It has another scope, knows no client and is in no grace period; systemd knows nothing of it."""
+    active = cluster.serving()
+    standby = cluster.other(active)
+    standby.succeed("mountpoint --quiet /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd; rpc.nfsd 8")
+    active.crash()
+    load.wait_until_writes()
+    assert cluster.serving() is standby
+    active.start()
+    active.wait_until_booted()
+    assert cluster.settle() is standby
+    load.stop_and_check(crash=True)

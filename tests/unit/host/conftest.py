@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nfsha_config.host import fence, guard
+from nfsha_config.host import fence, guard, nfs41
+from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 
 from . import disks
+from .looked_at import ARPING, MOUNTS, Node
+from .nfsserver import Server, serving
 from .standins import SG_PERSIST, Clock, program
 
 
@@ -56,3 +60,30 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     program(folder, "sg_persist", SG_PERSIST, monkeypatch)
     return folder
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A standby on which all is well, and nobody listens on the server's port."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    program(programs, "nft", '[ "$*" = "list table inet nfsha" ] && cat table', monkeypatch)
+    program(programs, "systemctl", 'echo "$*" >>notes', monkeypatch)
+    program(programs, "arping", ARPING, monkeypatch)
+    (programs / "table").touch()
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        monkeypatch.setattr(nfs41, "NFS_PORT", closed.getsockname()[1])
+    made = Node(programs, Paths(tmp_path / "root"))
+    made.put("/proc/self/mounts", MOUNTS)
+    made.paths.now("").mkdir(parents=True)
+    for mount in (STATE_MOUNT, DATA_MOUNT):
+        made.paths.at(mount).mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def server(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """The node's server, which answers rightly."""
+    with serving(monkeypatch) as started:
+        yield started
+        node.health.server.forget()

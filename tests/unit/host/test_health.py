@@ -4,100 +4,25 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import socket
 from collections.abc import Callable, Iterator, Sequence
-from ipaddress import IPv4Address
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from nfsha_config.host import health, nfs41
-from nfsha_config.host.health import MENDED, READY, Health
+from nfsha_config.host import health
+from nfsha_config.host.health import MENDED, READY
 from nfsha_config.host.trial import Trial
-from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
+from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT
 from nfsha_config.problems import CommandFailed
 from nfsha_config.run import run
 from nfsha_config.site import load
 
-from . import disks
-from .nfsserver import DELAY, Server, serving
+from .looked_at import MOUNTS, SITE, Node
+from .nfsserver import Server
 from .standins import program
 
-SITE = disks.site()
-MOUNTS = "/dev/sda1 /var/lib/nfs ocfs2 rw 0 0\n/dev/sda2 /srv/nfs4/data ocfs2 rw 0 0\nproc /proc proc rw 0 0\n"
 GATE = "/usr/libexec/nfsha/gate"
-ARPING = """
-echo "$*" >>asked
-echo 'ARPING 192.168.50.10 from 0.0.0.0 eth1'
-! [ -e twin ] || { cat twin; exit 1; }
-"""
-"""Says that another machine has the address while there is the file `twin`, which is what that machine answers."""
-
-
-class Node:
-    """A node in a temporary root; nft shows `table` while it is there, systemctl only notes what it shall do."""
-
-    def __init__(self, programs: Path, paths: Paths) -> None:
-        self.programs, self.paths = programs, paths
-        self.health = Health(SITE, paths)
-        self.health.server.address = IPv4Address("127.0.0.1")
-
-    def put(self, place: str, text: str = "") -> None:
-        path = self.paths.at(place)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def take(self, place: str) -> None:
-        self.paths.at(place).unlink()
-
-    def done(self) -> list[str]:
-        """What systemctl was asked for."""
-        notes = self.programs / "notes"
-        return notes.read_text().splitlines() if notes.exists() else []
-
-    def heartbeat(self, uuid: object, milliseconds: int) -> None:
-        region = str(uuid).replace("-", "").upper()
-        self.put(f"/sys/kernel/debug/o2hb/{region}/elapsed_time_in_ms", f"{milliseconds}\n")
-
-    def serve(self) -> None:
-        self.put("/run/nfsha/open")
-        self.put("/proc/fs/nfsd/threads", "8\n")
-
-    def look(self, now: float) -> str:
-        """A look, at the end of which no trial runs that can end."""
-        said = self.health.look(now)
-        for trial in self.health.trials.values():
-            if trial.process is not None:
-                trial.process.wait(10)
-        return said
-
-
-@pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    """A standby on which all is well, and nobody listens on the server's port."""
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    program(programs, "nft", '[ "$*" = "list table inet nfsha" ] && cat table', monkeypatch)
-    program(programs, "systemctl", 'echo "$*" >>notes', monkeypatch)
-    program(programs, "arping", ARPING, monkeypatch)
-    (programs / "table").touch()
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        monkeypatch.setattr(nfs41, "NFS_PORT", closed.getsockname()[1])
-    made = Node(programs, Paths(tmp_path / "root"))
-    made.put("/proc/self/mounts", MOUNTS)
-    made.paths.now("").mkdir(parents=True)
-    for mount in (STATE_MOUNT, DATA_MOUNT):
-        made.paths.at(mount).mkdir(parents=True)
-    return made
-
-
-@pytest.fixture
-def server(node: Node, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The node's server, which answers rightly."""
-    with serving(monkeypatch) as started:
-        yield started
-        node.health.server.forget()
 
 
 def test_a_standby_that_is_well(node: Node) -> None:
@@ -225,52 +150,6 @@ def test_a_standby_whose_heartbeat_is_old(node: Node, uuid: object) -> None:
     assert node.look(2.0 + MENDED) == ""
 
 
-def test_a_node_that_serves(node: Node, server: Server) -> None:
-    node.serve()
-    node.heartbeat(SITE.state_uuid, 20000)
-    for now in range(0, 60, 5):
-        assert node.look(now) == ""
-    assert server.looks == 12 and node.done() == []
-
-
-def test_a_server_without_threads_is_started_again(node: Node, server: Server) -> None:
-    node.serve()
-    node.put("/proc/fs/nfsd/threads", "0\n")
-    assert [node.look(now) for now in (0.0, 2.0, 10.0)] == ["", "", ""]
-    assert node.done() == ["restart --no-block nfs-server.service"] * 2
-    node.take("/proc/fs/nfsd/threads")
-    node.look(20.0)
-    assert len(node.done()) == 3
-
-
-def test_a_server_that_does_not_answer_is_started_again_and_then_given_up(node: Node) -> None:
-    node.serve()
-    assert [node.look(now) for now in (0.0, 10.0, 15.0)] == ["", "", ""]
-    assert node.done() == []
-    assert [node.look(now) for now in (16.0, 27.0, 45.0)] == ["", "", ""]
-    assert node.done() == ["restart --no-block nfs-server.service"], "a restart takes its time; a second one would begin anew"
-    assert "the NFS server does not answer: [Errno 111]" in node.look(46.0)
-
-
-def test_a_server_that_answers_wrongly_is_given_up(node: Node, server: Server) -> None:
-    node.serve()
-    server.after_sequence = DELAY
-    for now in (0.0, 20.0, 40.0):
-        assert node.look(now) == ""
-    assert f"error {DELAY}" in node.look(46.0)
-    server.after_sequence = 0
-    assert f"error {DELAY}" in node.look(60.0)
-    assert node.look(46.0 + MENDED) == ""
-
-
-def test_a_server_that_fails_again_later_is_started_again(node: Node, server: Server) -> None:
-    node.serve()
-    for now, error in ((0.0, DELAY), (16.0, DELAY), (22.0, 0), (30.0, DELAY), (46.0, DELAY)):
-        server.after_sequence = error
-        assert node.look(now) == ""
-    assert node.done() == ["restart --no-block nfs-server.service"] * 2
-
-
 def test_a_lock_taken_anew_has_its_whole_time(node: Node, server: Server) -> None:
     node.put("/run/nfsha/held")
     assert node.look(0.0) == ""
@@ -283,30 +162,6 @@ def test_a_lock_taken_anew_has_its_whole_time(node: Node, server: Server) -> Non
     node.put("/run/nfsha/held")
     assert (node.look(70.0), node.look(70.0 + READY)) == ("", "")
     assert node.look(71.0 + READY).startswith("holds the lock")
-
-
-def test_a_server_that_was_stopped_begins_with_a_clean_slate(node: Node) -> None:
-    node.serve()
-    assert node.look(0.0) == ""
-    node.take("/run/nfsha/open")
-    assert node.look(40.0) == ""
-    node.serve()
-    assert node.look(50.0) == "" and node.done() == []
-
-
-def test_another_machine_with_the_virtual_address_is_reported(node: Node, server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    node.serve()
-    twin, told = node.programs / "twin", node.paths.now("duplicate")
-    assert node.look(0.0) == "" and told.read_text() == ""
-    twin.write_text("Unicast reply from 192.168.50.10 [52:54:00:AB:34:56]  1.234ms\n")
-    assert node.look(9.9) == "" and told.read_text() == ""
-    for now in (10.0, 20.0):
-        assert node.look(now) == "" and told.read_text() == "52:54:00:ab:34:56"
-    assert caplog.messages == ["192.168.50.10: 52:54:00:ab:34:56 answers for it, too"]
-    twin.unlink()
-    assert node.look(30.0) == "" and told.read_text() == ""
-    assert (node.programs / "asked").read_text() == "-D -c 1 -w 1 -I eth1 192.168.50.10\n" * 4
-    assert len(caplog.messages) == 1 and node.done() == []
 
 
 def test_a_standby_asks_nobody_for_the_virtual_address(node: Node) -> None:

@@ -79,6 +79,7 @@ def test_tgt_admin_takes_its_file(name: str) -> None:
 def test_rpc_nfsd_starts_with_the_scope_and_the_host_keeps_its_name(name: str, host: str) -> None:
     script = """
     hostname before
+    mount -t tmpfs tmpfs /proc/fs && mkdir /proc/fs/nfsd && echo 0 >/proc/fs/nfsd/threads
     mkdir -p /run/rpc_pipefs/nfsd && mkfifo /run/rpc_pipefs/nfsd/cld
     printf '#!/bin/sh\\necho "scope $(hostname)"\\n' >/usr/sbin/rpc.nfsd
     unshare --uts /usr/libexec/nfsha/start-nfsd
@@ -93,6 +94,7 @@ def test_rpc_nfsd_starts_with_the_scope_and_the_host_keeps_its_name(name: str, h
 def _start_nfsd(nfsd: str, start: str) -> list[str]:
     """What is said where rpc.nfsd does that; $1 is its argument, and /run/called has a line for each call."""
     script = f"""
+    mount -t tmpfs tmpfs /proc/fs && mkdir /proc/fs/nfsd && echo 0 >/proc/fs/nfsd/threads
     mkdir -p /run/rpc_pipefs/nfsd
     cat >/usr/sbin/rpc.nfsd <<'EOF'
 #!/bin/sh
@@ -116,6 +118,21 @@ def test_nfsd_is_started_anew_until_nfsdcld_answers() -> None:
 def test_an_nfsdcld_that_never_answers_is_for_admit_to_tell() -> None:
     shown = _start_nfsd("", "unshare --uts /usr/libexec/nfsha/start-nfsd")
     assert shown == ["rpc.nfsd ", *(5 * [_LATE, "rpc.nfsd 0", "rpc.nfsd "])]
+
+
+def test_threads_that_somebody_has_started_are_ended_first() -> None:
+    start = "echo 8 >/proc/fs/nfsd/threads; mkfifo /run/rpc_pipefs/nfsd/cld; unshare --uts /usr/libexec/nfsha/start-nfsd"
+    assert _start_nfsd("", start) == ["rpc.nfsd 0", "rpc.nfsd "]
+
+
+def test_no_server_starts_with_another_scope() -> None:
+    """The kernel cuts a name short that it has no room for."""
+    start = """
+    sed -i 's/^scope = .*/scope = 0123456789012345678901234567890123456789012345678901234567890123456789/' /etc/nfs.conf.d/nfsha.conf
+    unshare --uts /usr/libexec/nfsha/start-nfsd || echo "status $?"
+    """
+    said, status = _start_nfsd("", start)
+    assert said.startswith("nfsha: the server scope would be 0123456789") and status == "status 1"
 
 
 def test_a_start_that_is_called_off_leaves_no_server() -> None:
