@@ -35,6 +35,10 @@ RECOVERED = "OCFS2: journal replayed"
 (fs/ocfs2/dlmglue.c, ocfs2_wait_for_recovery)."""
 
 
+LOCKED = "lock taken"
+"""The step after which a node may serve."""
+
+
 class Contender(ABC):
     """One way to serve NFS from these machines."""
 

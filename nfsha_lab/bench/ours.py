@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nfsha_lab import up
-from nfsha_lab.bench.contender import RECOVERED, Contender
+from nfsha_lab.bench.contender import LOCKED, RECOVERED, Contender
 from nfsha_lab.bench.packages import PACKAGES
 from nfsha_lab.bench.rival import Rival
 from nfsha_lab.folders import Folders
@@ -25,7 +25,7 @@ class Nfsha(Contender):
         r"Entering MASTER STATE": "keepalived: master",
         r"o2dlm has evicted node": "o2cb: peer evicted",
         r"ocfs2: End replay journal": RECOVERED,
-        r"Started nfsha-active.service": "lock taken",
+        r"Started nfsha-active.service": LOCKED,
         r"(Started|Finished) nfsha-open.service": "gate open",
     }
 

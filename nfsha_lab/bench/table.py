@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from nfsha_lab.bench.contender import RECOVERED
+from nfsha_lab.bench.contender import LOCKED, RECOVERED
 from nfsha_lab.bench.events import EVENTS
 from nfsha_lab.bench.results import Result
 from nfsha_lab.bench.stalls import LANES
@@ -63,21 +63,28 @@ def _reclaimed(one: Result) -> float:
 
 def _after(title: str, rounds: Sequence[Result]) -> str:
     """How long writes waited after the file systems of the dead node were recovered, "" where nothing was."""
-    waits = [wait for one in rounds if not one["failed"] and (wait := _wait(one)) is not None]
-    if not waits:
+    recovered = [wait for one in rounds if (wait := _wait(one, RECOVERED)) is not None]
+    locked = [wait for one in rounds if (wait := _wait(one, LOCKED)) is not None]
+    if not recovered:
         return ""
-    return (
-        f"{title}: all writers went on {_middle_and_most(waits)} s after the last journal of the "
-        f"dead node was replayed ({len(waits)} rounds)."
-    )
+    said = f"{title}: all writers went on {_middle_and_most(recovered)} s after the last journal of the dead node "
+    said += "was replayed"
+    if locked:
+        said += f", and {_middle_and_most(locked)} s after the lock was taken, for which one of the two must be"
+    return f"{said} ({len(recovered)} rounds)."
 
 
-def _wait(one: Result) -> float | None:
-    """Seconds from the end of the recovery to the first write of the last writer that had waited for it."""
-    recovered = max((step["at"] for step in one["steps"] if step["what"] == RECOVERED), default=None)
-    if recovered is None or not one["recovered"]:
+def _wait(one: Result, what: str) -> float | None:
+    """Seconds from the last such step to the first write of the last writer that had waited for it."""
+    at = max((step["at"] for step in one.get("steps", ()) if step["what"] == what), default=None)
+    if at is None or one["failed"] or not one["recovered"] or not _recovery(one):
         return None
-    return max((end - recovered for start, end in one["gaps"]["write"] if start < recovered < end), default=None)
+    return max((end - at for start, end in one["gaps"]["write"] if start < at < end), default=None)
+
+
+def _recovery(one: Result) -> bool:
+    """Whether there was a dead node to recover."""
+    return any(step["what"] == RECOVERED for step in one["steps"])
 
 
 def _spread(rounds: Sequence[Result], value: Callable[[Result], float]) -> str:

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from nfsha_lab.bench import stalls, steps, trace
-from nfsha_lab.bench.contender import RECOVERED
+from nfsha_lab.bench.contender import LOCKED, RECOVERED
 from nfsha_lab.bench.report import write
 from nfsha_lab.bench.results import Results
 from nfsha_lab.bench.run import CONTENDERS, READY_SECONDS, ROUND_SECONDS, TITLES, bench, expected, plan
@@ -96,10 +96,14 @@ def test_table_has_a_row_for_each_contender_that_was_measured() -> None:
 
 
 def test_what_clients_wait_for_after_the_recovery() -> None:
-    steps = [{"at": at, "machine": "nfs2", "what": what} for at, what in ((5.0, RECOVERED), (9.0, RECOVERED), (9.5, "gate"))]
+    steps = [{"at": at, "machine": "nfs2", "what": what} for at, what in ((5.0, RECOVERED), (6.0, LOCKED), (9.0, RECOVERED), (9.5, "gate"))]
     gaps = {"write": [[-0.5, 11.5], [-0.1, 12.0], [12.5, 20.0]]}
     rounds = [result("nfsha", "crash", 1, steps=steps, gaps=gaps), result("nfsha", "crash", 2)]
-    assert "nfsha: all writers went on 3.0 / 3.0 s after the last journal" in markdown(rounds, TITLES)
+    told = markdown(rounds, TITLES)
+    assert "nfsha: all writers went on 3.0 / 3.0 s after the last journal" in told
+    assert "and 6.0 / 6.0 s after the lock was taken" in told
+    steps.pop(1)
+    assert "lock was taken" not in markdown(rounds, TITLES)
     rounds[0]["recovered"] = False
     assert "replayed" not in markdown(rounds, TITLES)
 
