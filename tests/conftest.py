@@ -18,6 +18,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     if os.geteuid() != 0:
-        pytest.skip("only root can start a Docker engine")
+        pytest.fail("only root can start a Docker engine")
     with running() as started:
         yield started

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from nfsha_config.site import load as site_load
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
 pytestmark = pytest.mark.long
+LAB = site_load.load_file(site_load.LAB)
 
 
 def _edit(node: Machine, key: str, value: str) -> None:
@@ -50,3 +52,35 @@ def test_a_change_at_each_cost(cluster: Cluster, load: Load) -> None:
         assert second.succeed("cat /proc/fs/nfsd/nfsv4leasetime").strip() == "20"
     cluster.assert_healthy()
     load.stop_and_check()
+
+
+def test_an_answer_at_each_cost(cluster: Cluster, load: Load) -> None:
+    """By debconf, as a person answers it with an editor."""
+    first = cluster.serving()
+    second = cluster.other(first)
+    with cluster.one_server_at_most():
+        said = _answer(second, "network-router-id", "77")
+        assert "network.router_id: 101 -> 77: is an outage, and this node is in the cluster; nothing was changed" in said
+        assert "is installed, but not set up, for the reason above. Then run: dpkg-reconfigure nfsha-node" in said
+        said = _answer(second, "network-router-id", "101")
+        assert "not set up" not in said
+        said = _answer(second, "timings-nfs-lease", "20")
+        assert f"{first.name}: timings.nfs_lease = 20: is 15 there" in said and "not set up" in said
+        assert "virtual_router_id 101" in second.succeed("cat /etc/keepalived/keepalived.conf")
+        second.fail("grep -r nfs_lease /etc/nfsha/site.toml")
+        # Other answers than the peer's are free here. What was refused is shown once more, and taken back.
+        _answer(second, "timings-nfs-lease", "15")
+        said = _answer(second, "network-witnesses", str(LAB.storage.portal.ip))
+        assert "network.witnesses: none -> " in said and ": reload" in said
+        second.succeed("grep -q nfsha_witness /etc/keepalived/keepalived.conf")
+        load.wait_until_writes()
+        assert cluster.settle() is first
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def _answer(node: Machine, question: str, answer: str) -> str:
+    """What is said when somebody reconfigures and answers this one question otherwise."""
+    line = f"nfsha-node/{question}="
+    node.write_file("/root/person", f"#!/bin/sh\ngrep -q '^{line}' \"$1\" && exec sed -i 's|^{line}.*|{line}{answer}|' \"$1\"\n", 0o755)
+    return node.succeed("DEBIAN_FRONTEND=editor DEBIAN_PRIORITY=low EDITOR=/root/person dpkg-reconfigure nfsha-node 2>&1", 300)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from nfsha_lab.cluster import Cluster
@@ -15,8 +17,10 @@ _DATA_NEEDLE = "nfsha-data"
 
 def test_purge_leaves_the_machines_and_the_data(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
-    cluster.client.succeed("echo kept >/data/work/kept 2>/dev/null || true; sync")
+    token = uuid.uuid4().hex
+    cluster.client.succeed(f"echo {token} >/data/work/kept; sync")
     foreign = parallel(_foreign_files, cluster.lab.all)
+    assert all(foreign)
     for together in ([cluster.client], cluster.nodes, [cluster.target]):
         parallel(_purge, together)
     assert parallel(_foreign_files, cluster.lab.all) == foreign
@@ -26,6 +30,7 @@ def test_purge_leaves_the_machines_and_the_data(cluster: Cluster, load: Load) ->
         node.fail("iscsiadm -m session")
     names = cluster.target.succeed("lsblk --noheadings --output PARTLABEL,FSTYPE,LABEL /dev/disk/by-id/virtio-nfsha-lun")
     assert _DATA_NEEDLE in names and "ocfs2" in names, names
+    cluster.target.succeed(f"grep --text --quiet {token} /dev/disk/by-id/virtio-nfsha-lun-part2", 300)
 
 
 @pytest.mark.long
