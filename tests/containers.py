@@ -37,6 +37,17 @@ class Containers:
         override = self.engine.folder / "override.yaml"
         return self.engine.run(*_COMPOSE, override, *words, check=check, timeout=_SECONDS, NFSHA_PORT=port, **variables)
 
+    def type(self, command: str, home: Path) -> str:
+        """What a shell prints for a line that has `docker compose` in it; Debian 12 has docker-compose instead."""
+        own = self.engine.folder / "bin"
+        own.mkdir(exist_ok=True)
+        words = " ".join([*_COMPOSE, f"{self.engine.folder}/override.yaml"])
+        (own / "docker").write_text(f'#!/bin/sh\n[ "$1" = compose ] && shift && exec {words} "$@"\n', encoding="utf-8")
+        (own / "docker").chmod(0o755)
+        line = f"PATH={own}:$PATH; {command}"
+        port = f"127.0.0.1:{self.port}"
+        return self.engine.run("sh", "-ec", line, timeout=_SECONDS, NFSHA_PORT=port, HOME=str(home))
+
     def up(self, site: Path | None = None, **variables: str) -> int:
         """What an administrator does first, and after each change; the builder's exit status."""
         self.compose("up", "--detach", "--build", site=site, **variables)

@@ -15,6 +15,7 @@ from nfsha_lab.lab import Lab
 from nfsha_lab.machine import Machine
 from tests.containers import Containers, containers
 from tests.engine import Engine
+from tests.pages import Walk
 
 pytestmark = pytest.mark.long
 SITE = load.LAB.read_text(encoding="utf-8")
@@ -44,10 +45,15 @@ def test_a_machine_installs_and_upgrades_from_the_containers(
 ) -> None:
     package = PACKAGES[machine.name]
     uri = plain.serve_from(served.port)
-    machine.succeed(f"/usr/lib/apt/apt-helper download-file {uri}nfsha.sources {SOURCES}")
+    machine.write_file("/etc/apt/apt.conf.d/zz-story", 'APT { Get::Assume-Yes "true"; Install-Recommends "false"; };\n')
+
+    def typed(command: str) -> str:
+        return machine.succeed(f"export DEBIAN_FRONTEND=noninteractive; exec 2>&1; {command}", INSTALL_SECONDS)
+
+    values = {"http://BUILDHOST:8080/": uri, "nfsha-node": package}
+    with Walk("docs/howto/docker.md", {"machine": typed}, values, only=["machine"]) as page:
+        page.to_the_end()
     machine.succeed(f"grep -x 'URIs: {uri}' {SOURCES}")
-    machine.succeed("apt-get update --quiet --error-on=any", 300)
-    machine.succeed(f"{APT} install {package} >/root/apt.log 2>&1 || {{ cat /root/apt.log; false; }}", INSTALL_SECONDS)
     assert _version(machine, package) == _expected(SITE)
     machine.wait_for_unit("nfsha-target.service", INSTALL_SECONDS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,28 @@ def test_readme(cluster: Cluster, load: Load, reader: Reader) -> None:
         load.wait_until_writes()
         typed(reader.named["node"][0], "nfsha maintenance off")
         cluster.settle()
+    load.stop_and_check()
+
+
+_ADMINS = r"^  ((?:nfsha|systemctl|journalctl|nfsstat|tgtadm|ping) .*)$"
+
+
+def test_readme_debian(cluster: Cluster, load: Load) -> None:
+    """What each package's README.Debian has an admin type, on a machine that has it."""
+    active = cluster.serving()
+    standby = cluster.other(active)
+    with cluster.one_server_at_most():
+        for machine in (cluster.target, standby, cluster.client):
+            text = machine.succeed(f"zcat --force /usr/share/doc/{PACKAGES[machine.name]}/README.Debian*")
+            # What stands beside a command says what it is for.
+            commands = [line.split("  ")[0] for line in re.findall(_ADMINS, text, re.MULTILINE)]
+            assert len(commands) >= 5, text
+            for command in commands:
+                machine.succeed(command.replace("ping ", "ping -c 2 "), _INSTALLED)
+        load.wait_until_writes()
+        standby.succeed("nfsha maintenance off")
+        cluster.settle()
+    cluster.assert_healthy()
     load.stop_and_check()
 
 

@@ -23,8 +23,10 @@ from nfsha_config.build.sources import PLACEHOLDER
 from nfsha_config.problems import NfshaError
 from nfsha_config.render import PACKAGES
 from nfsha_config.site import load, secrets
+from tests.buildhost import BuildHost
 from tests.packages.chroot import AS_ROOT, Chroot, Recipe, unpacked
 from tests.packages.conftest import Built
+from tests.pages import Walk
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 RELEASE = "bookworm"
@@ -33,7 +35,7 @@ HOSTS = dict(zip(PACKAGES, ("target", SITE.nodes[0].name, "client"), strict=True
 INSIDE = "/srv/repository"
 NOT_IN_DEBIAN = {"finalrd"}
 """What open-iscsi recommends, and Debian 12 has not got."""
-KERNEL = debian.KERNELS["amd64"]
+PAGE = "docs/howto/air-gap.md"
 
 
 def of(mirror: str | None = None, **options: object) -> debian.Debian:
@@ -105,14 +107,40 @@ def healthy(root: Chroot) -> None:
     assert "0 to remove and 0 not upgraded" in good(root, "apt-get", "dist-upgrade", "--simulate")
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+def is_set_up(root: Chroot, package: str) -> None:
+    assert good(root, "dpkg-query", "--show", "--showformat", "${db:Status-Abbrev}", package).strip() == "ii"
+    assert root.at("/etc/nfsha/secrets" if package != "nfsha-client" else "/etc/nfsha/site.toml").exists()
+
+
+@pytest.mark.parametrize("package", [package for package in PACKAGES if package != "nfsha-node"])
 def test_a_machine_with_no_other_source_installs_from_it(repository: Path, package: str) -> None:
     with machine(repository) as root:
-        install(root, package, *([KERNEL] if package == "nfsha-node" else []))
+        install(root, package)
         healthy(root)
-        assert good(root, "dpkg-query", "--show", "--showformat", "${db:Status-Abbrev}", package).strip() == "ii"
-        if package == "nfsha-node":
-            assert list(root.at("/lib/modules").glob("*/kernel/fs/ocfs2/ocfs2.ko*"))
+        is_set_up(root, package)
+
+
+def test_the_page(tmp_path: Path) -> None:
+    """From the build host's command to a node that has seen nothing but the folder."""
+    host = BuildHost(tmp_path)
+    host.write_site(load.LAB.read_text(encoding="utf-8"))
+    with unpacked(Recipe("minbase")) as root:
+        settings = 'APT { Get::Assume-Yes "true"; Install-Recommends "false"; };\n'
+        good(root, "sh", "-c", "cat >/etc/apt/apt.conf.d/zz-reader", stdin=settings)
+        good(root, "sh", "-c", "cat >/root/nfs1.preseed", stdin=preseed.text("nfs1", SITE, secrets.make()))
+
+        def typed(command: str) -> str:
+            return good(root, "sh", "-ec", f"cd /root; exec 2>&1; {command}", INITRD="No")
+
+        with Walk(PAGE, {"build-host": host.run, "gap": typed}) as page:
+            page.step("build-host", "build-host")
+            subprocess.run([*AS_ROOT, "mkdir", "--parents", root.at("/media/disk")], check=True)
+            subprocess.run([*AS_ROOT, "cp", "--recursive", tmp_path / "repo", root.at("/media/disk")], check=True)
+            page.to_the_end()
+        assert set(good(root, "apt-get", "indextargets", "--format", "$(REPO_URI)").split()) == {"file:/srv/nfsha/"}
+        healthy(root)
+        is_set_up(root, "nfsha-node")
+        assert list(root.at("/lib/modules").glob("*/kernel/fs/ocfs2/ocfs2.ko*"))
 
 
 def test_a_newer_repository_upgrades_such_a_machine(repository: Path, built: Built, tmp_path: Path) -> None:

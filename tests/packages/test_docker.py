@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tarfile
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from nfsha_config.site import load
 from tests.containers import Containers, containers
 from tests.engine import Engine
 from tests.packages.apt import Apt
+from tests.pages import Walk
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 LAB = load.LAB.read_text(encoding="utf-8")
@@ -153,3 +155,30 @@ def test_a_mounted_site_is_built_and_its_next_revision_is_seen_by_apt(served: Co
     assert served.inspect("server", "{{.Id}} {{.State.StartedAt}}") == server
     with pytest.raises(urllib.error.HTTPError, match="404"):
         served.fetch(f"pool/main/n/nfsha-node/nfsha-node_{version(site('other', 5))}_all.deb")
+
+
+def test_the_page(served: Containers, tmp_path: Path) -> None:
+    """From the first start to a site of one's own, its next revision, and a key that comes back from its copy."""
+    mounted = tmp_path / "site.toml"
+
+    def typed(command: str) -> str:
+        # It is where the line is typed.
+        return "" if command == "cd docker" else served.type(command, tmp_path)
+
+    with Walk("docs/howto/docker.md", {"docker": typed}, {"/srv/site.toml": str(mounted)}, only=["docker"]) as page:
+        page.step("docker")
+        apt = Apt.make(tmp_path / "apt", sources(served))
+        mounted.write_text(site("paged", 5), encoding="utf-8")
+        page.step("docker")
+        assert int(served.engine.run("docker", "wait", served.name("builder"), timeout=600)) == 0
+        assert apt.update().returncode == 0
+        assert apt.candidate("nfsha-node") == version(site("paged", 5))
+        page.step("docker")
+        page.step("docker")
+        page.step("docker")
+    copy = tmp_path / "nfsha-key.tar"
+    assert copy.stat().st_mode & 0o077 == 0
+    with tarfile.open(copy) as kept:
+        assert any("private-keys-v1.d/" in name for name in kept.getnames())
+    done = apt.update()
+    assert (done.returncode, done.stderr) == (0, "")

@@ -25,9 +25,12 @@ from tests.pages import COMMANDS, PAGES, TOP, WHY_NOT, WHY_NOT_PAGE, Block, Page
 SITE = load.load_file(load.LAB)
 KINDS = {*COMMANDS, "toml", "text"}
 RUN_BY = {
-    "build-host": ("tests/packages/test_tutorial.py", "tests/packages/test_vagrant.py"),
+    "build-host": ("tests/packages/test_tutorial.py", "tests/packages/test_vagrant.py", "tests/packages/test_air_gap.py"),
     "stdeb": ("tests/packages/test_stdeb.py",),
     "new-debian": ("tests/packages/test_stdeb.py",),
+    "docker": ("tests/packages/test_docker.py",),
+    "machine": ("tests/cluster/test_docker.py",),
+    "gap": ("tests/packages/test_air_gap.py",),
     "": (
         "tests/packages/test_tutorial.py", "tests/cluster/test_howto.py", "tests/cluster/test_life_cycle.py",
         "tests/cluster/test_releases.py",

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +125,12 @@ def test_a_report_is_read_back_and_a_damaged_one_is_none(paths: Paths) -> None:
     assert status.load("nfs1", paths) == SERVING
     status.place("nfs1", paths).write_text("{")
     assert status.load("nfs1", paths) is None and status.load("nfs2", paths) is None
+
+
+def test_the_overview_for_programs() -> None:
+    """One that does not report is there, too, without a report."""
+    told = json.loads(overview.as_json({"nfs1": SERVING, "nfs2": None}))
+    assert told == {"nfs1": asdict(SERVING), "nfs2": None}
 
 
 def test_the_overview_in_words() -> None:
