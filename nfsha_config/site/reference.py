@@ -26,9 +26,10 @@ site.toml(5) from the same table; change it there.
 """
 
 
-_LISTS = {
+_INTRODUCTIONS = {
     "node": "Once for each server; the order gives the o2cb number and the VRRP preference.",
     "export": "Once, for the data.",
+    "timings": "Chosen together with what has no setting, such as iSCSI's times: docs/explanation/architecture.md.",
 }
 
 
@@ -46,7 +47,7 @@ def heading(table: str) -> str:
 
 def introduction(table: str) -> str:
     """What is to be said of a table as a whole; "" for most."""
-    return _LISTS.get(table, "")
+    return _INTRODUCTIONS.get(table, "")
 
 
 def sentences(setting: Setting) -> str:
