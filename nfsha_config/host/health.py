@@ -17,6 +17,7 @@ from nfsha_config.host.inquiry import Inquiry
 from nfsha_config.host.keepalived import Watchdog
 from nfsha_config.host.promotion import READY
 from nfsha_config.host.trial import Trial
+from nfsha_config.host.unresolved import Unresolved
 from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed
@@ -58,6 +59,7 @@ class Health:
         self.server = Inquiry(site.network.virtual_address.ip, site.cluster.name, paths)
         self.keepalived = Watchdog(site.timings.vrrp_interval, paths)
         self.trials = {region: Trial(paths.at(mount)) for region, mount in site.regions.items()}
+        self.unresolved = Unresolved(paths)
         # A file system waits while o2cb makes sure that another node is dead, and recovers it.
         self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None
@@ -165,6 +167,7 @@ class Health:
             self._mend(_SERVER, "restart", now)
         self.restarted = self.restarted and silent > 0
         self._look_for_another_owner(now)
+        self.unresolved.look(now)
         for region, trial in self.trials.items():
             hangs = trial.look(now)
             if trial.error:

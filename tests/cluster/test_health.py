@@ -82,3 +82,20 @@ def test_a_server_that_does_not_answer(cluster: Cluster, load: Load) -> None:
         active.wait_until_succeeds(f"nfsha status | grep -x '{active.name}  stands by'")
         assert cluster.settle() is heir
     cluster.assert_healthy()
+
+
+def test_a_client_whose_name_comes_to_be_known_later(cluster: Cluster, load: Load) -> None:
+    active = cluster.serving()
+    heir = cluster.other(active)
+    with cluster.one_server_at_most():
+        for node in (heir, active):
+            node.succeed("sed -i 's/^clients = .*/clients = [\"client\", \"late\"]/; s/^revision = .*/revision = 2/' /etc/nfsha/site.toml")
+            node.succeed("nfsha configure nfsha-node")
+        active.succeed("nfsha switchover")
+        load.wait_until_writes()
+        assert "Failed to resolve late" in heir.succeed("journalctl --boot --unit nfsha-open --output cat")
+        heir.fail("grep late /run/nfsha/exports/etab")
+        heir.succeed("echo 192.168.50.77 late >>/etc/hosts")
+        heir.wait_until_succeeds("grep late /run/nfsha/exports/etab", 60)
+        load.wait_until_writes()
+    load.stop_and_check()

@@ -29,6 +29,7 @@ unshare --uts /usr/libexec/nfsha/start-nfsd
 _ADMIT = """
 /usr/libexec/nfsha/admit
 [ -e /run/nfsha/open ] && echo open
+[ -e /run/nfsha/unresolved ] && echo unresolved
 """
 _CLOSED = "nfsha: the gate stays closed: "
 
@@ -72,7 +73,7 @@ time.sleep(60)
     """
     begun = time.monotonic()
     said = _admit("lab", mute)
-    assert "asked" in said
+    assert "asked" in said and "unresolved" in said
     assert time.monotonic() - begun < 20.0
 
 
@@ -88,4 +89,11 @@ time.sleep(60)
     ],
 )
 def test_another_server(change: str, said: str) -> None:
-    assert _admit("lab", change)[-1] == f"{_CLOSED}{said}"
+    assert f"{_CLOSED}{said}" in _admit("lab", change)
+
+
+def test_a_name_that_is_not_known_keeps_nobody_else_out() -> None:
+    change = "touch /run/nfsha/unresolved; sed -i '/data/s/$/ late(ro,sync,no_subtree_check)/' /etc/exports.d/nfsha.exports"
+    said = _admit("lab", change)
+    assert said[-2:] == ["open", "unresolved"] and "exportfs: Failed to resolve late" in said
+    assert _admit("lab", "touch /run/nfsha/unresolved") == ["open"]
