@@ -13,7 +13,7 @@ from nfsha_lab.topology import VIRTUAL_ADDRESS
 _FILE, _UNIT = "/root/capture", "capture.service"
 # An ACK that carries nothing: as long as its headers (pcap-filter(7)).
 _BARE = "tcp[tcpflags] = tcp-ack and ip[2:2] = ((ip[0] & 0xf) << 2) + ((tcp[12] & 0xf0) >> 2)"
-_WANTED = f"tcp port 2049 and (tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or src port 2049 and {_BARE})"
+_WANTED = f"tcp port 2049 and (tcp[tcpflags] & (tcp-syn|tcp-rst) != 0 or (src port 2049 and {_BARE}))"
 _SERVER = re.escape(f"{VIRTUAL_ADDRESS}.2049")
 _ACK = re.compile(rf"^([0-9.]+) IP {_SERVER} > (\S+): Flags \[\.\]", re.MULTILINE)
 _RESET = re.compile(rf"^([0-9.]+) IP {_SERVER} > (\S+): Flags \[R\]", re.MULTILINE)
