@@ -72,7 +72,8 @@ class Health:
         self.forgetful: float | None = None
         self.gate_asked = float("-inf")
         self.gate_fault = ""
-        self.restarted = False
+        # When the server was started again for its silence.
+        self.revived = float("-inf")
         self.asked = float("-inf")
 
     def look(self, now: float) -> str:
@@ -159,13 +160,14 @@ class Health:
         if self._without_nfsdcld(now) > READY:
             return "nfsdcld does not run, so the next node would know no client; see: journalctl -u nfsdcld"
         silent = self.server.look(now)
-        if silent > _DEAD:
+        in_vain = self.server.answered < self.revived
+        # A restart closes the gate meanwhile, and the silence begins anew; one that did not help is not tried once more.
+        if silent > _DEAD or (silent > _RESTART and in_vain and now - silent > self.revived):
             return f"the NFS server does not answer: {self.server.error}"
-        if silent > _RESTART and not self.restarted:
+        if silent > _RESTART and not in_vain:
             log.warning("the NFS server does not answer, and is started again: %s", self.server.error)
-            self.restarted = True
+            self.revived = now
             self._mend(_SERVER, "restart", now)
-        self.restarted = self.restarted and silent > 0
         self._look_for_another_owner(now)
         self.unresolved.look(now)
         for region, trial in self.trials.items():

@@ -23,6 +23,8 @@ class Inquiry:
         self.client: Client | None = None
         self.asked = float("-inf")
         self.since: float | None = None
+        # When the last good answer came, also of a server that was stopped since.
+        self.answered = float("-inf")
         self.calls = 0
         self.error = ""
 
@@ -47,7 +49,7 @@ class Inquiry:
             if self.client.scope != self.scope:
                 raise Unwell(f"the server scope is {self.client.scope}, not {self.scope}")
             self.client.ask()
-            self.since, self.error = None, ""
+            self.since, self.error, self.answered = None, "", now
         except (Unwell, OSError) as error:
             busy = isinstance(error, OSError) and calls > self.calls + _OWN
             before = self.since

@@ -61,6 +61,18 @@ def test_a_server_that_does_not_answer_is_started_again_and_then_given_up(node: 
     assert "the NFS server does not answer: [Errno 111]" in node.look(46.0)
 
 
+def test_a_restart_that_did_not_help_is_not_tried_once_more(node: Node) -> None:
+    """As it is on a node: the gate is closed while the server is started again, and its silence begins anew."""
+    node.serve()
+    assert (node.look(0.0), node.look(16.0)) == ("", "")
+    node.take("/run/nfsha/open")
+    assert node.look(18.0) == ""
+    node.serve()
+    assert [node.look(now) for now in (20.0, 26.0, 32.0, 40.0)] == [""] * 4
+    assert "the NFS server does not answer: [Errno 111]" in node.look(42.0)
+    assert node.done() == ["restart --no-block nfs-server.service"]
+
+
 def test_a_server_that_answers_wrongly_is_given_up(node: Node, server: Server) -> None:
     node.serve()
     server.after_sequence = DELAY
