@@ -161,7 +161,7 @@ class Health:
             return "nfsdcld does not run, so the next node would know no client; see: journalctl -u nfsdcld"
         silent = self.server.look(now)
         in_vain = self.server.answered < self.revived
-        # A restart closes the gate meanwhile, and the silence begins anew; one that did not help is not tried once more.
+        # A restart closes the gate meanwhile, and the silence begins anew. One that did not help is not tried again.
         if silent > _DEAD or (silent > _RESTART and in_vain and now - silent > self.revived):
             return f"the NFS server does not answer: {self.server.error}"
         if silent > _RESTART and not in_vain:
