@@ -130,7 +130,9 @@ def test_the_page(tmp_path: Path) -> None:
         good(root, "sh", "-c", "cat >/root/nfs1.preseed", stdin=preseed.text("nfs1", SITE, secrets.make()))
 
         def typed(command: str) -> str:
-            return good(root, "sh", "-ec", f"cd /root; exec 2>&1; {command}", INITRD="No")
+            said = good(root, "sh", "-ec", f"hostname nfs1; cd /root; exec 2>&1; {command}", INITRD="No")
+            assert "not set up" not in said, said[-3000:]
+            return said
 
         with Walk(PAGE, {"build-host": host.run, "gap": typed}) as page:
             page.step("build-host", "build-host")
