@@ -42,7 +42,9 @@ class Containers:
         own = self.engine.folder / "bin"
         own.mkdir(exist_ok=True)
         words = " ".join([*_COMPOSE, f"{self.engine.folder}/override.yaml"])
-        (own / "docker").write_text(f'#!/bin/sh\n[ "$1" = compose ] && shift && exec {words} "$@"\n', encoding="utf-8")
+        # Compose itself runs the other one.
+        script = f'PATH=${{PATH#*:}}\n[ "$1" != compose ] || {{ shift; exec {words} "$@"; }}\nexec docker "$@"\n'
+        (own / "docker").write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
         (own / "docker").chmod(0o755)
         line = f"PATH={own}:$PATH; {command}"
         port = f"127.0.0.1:{self.port}"

@@ -161,20 +161,28 @@ def test_the_page(served: Containers, tmp_path: Path) -> None:
     """From the first start to a site of one's own, its next revision, and a key that comes back from its copy."""
     mounted = tmp_path / "site.toml"
 
+    exported: list[str] = []
+
     def typed(command: str) -> str:
+        if command.startswith("export "):
+            exported.append(command)
         # It is where the line is typed.
-        return "" if command == "cd docker" else served.type(command, tmp_path)
+        return "" if command == "cd docker" else served.type("\n".join([*exported, command]), tmp_path)
 
     with Walk("docs/howto/docker.md", {"docker": typed}, {"/srv/site.toml": str(mounted)}, only=["docker"]) as page:
         page.step("docker")
-        apt = Apt.make(tmp_path / "apt", sources(served))
         mounted.write_text(site("paged", 5), encoding="utf-8")
         page.step("docker")
         assert int(served.engine.run("docker", "wait", served.name("builder"), timeout=600)) == 0
+        # Each site has a key of its own.
+        apt = Apt.make(tmp_path / "apt", sources(served))
         assert apt.update().returncode == 0
         assert apt.candidate("nfsha-node") == version(site("paged", 5))
         page.step("docker")
+        mounted.write_text(site("paged", 6), encoding="utf-8")
         page.step("docker")
+        assert apt.update().returncode == 0
+        assert apt.candidate("nfsha-node") == version(site("paged", 6))
         page.step("docker")
     copy = tmp_path / "nfsha-key.tar"
     assert copy.stat().st_mode & 0o077 == 0
