@@ -81,9 +81,10 @@ def _serve(
         if calls and now >= calls[0]:
             del calls[0]
             _call(virtual, before, paths)
-        if not told and (not calls or grace_over(paths)):
+        over = not told and grace_over(paths)
+        if not told and (over or not calls):
             entry = entry or _steps_told(takeover(opened, len(before), paths, again=again))
-            if grace_over(paths) or now - start > grace_limit(paths):
+            if over or now - start > grace_limit(paths):
                 told = True
                 _tell(entry, paths)
         if now >= look:

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import time
+from collections import defaultdict, deque
 
 from nfsha_config.host import heartbeat, mounts, nfsd
 from nfsha_config.host.duplicate import other_owner
@@ -67,7 +68,8 @@ class Health:
         self.closed: float | None = None
         # Seconds; None while the gate is closed. One that is open when this program starts may have been so for long.
         self.opened: float | None = float("-inf")
-        self.mended: dict[str, list[float]] = {}
+        # The last times of each unit.
+        self.mended: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_TIMES))
         # Since when nfsdcld was missing.
         self.forgetful: float | None = None
         self.gate_asked = float("-inf")
@@ -212,15 +214,15 @@ class Health:
         return int(elapsed or 0) / 1000
 
     def _mend(self, unit: str, verb: str, now: float) -> None:
-        times = self.mended.setdefault(unit, [])
+        times = self.mended[unit]
         if not times or now - times[-1] >= _RETRY:
-            times[:] = [*times[-_TIMES:], now]
+            times.append(now)
             run(["systemctl", verb, "--no-block", unit], check=False)
 
     def _often(self, unit: str, now: float) -> bool:
         """Whether it was mended so often that one more time would not help, and the last time is over."""
-        recent = [at for at in self.mended.get(unit, ()) if now - at < _OFTEN]
-        return len(recent) >= _TIMES and now - recent[-1] >= _RETRY
+        times = self.mended[unit]
+        return len(times) == _TIMES and now - times[0] < _OFTEN and now - times[-1] >= _RETRY
 
 
 def main(paths: Paths) -> None:

@@ -6,9 +6,8 @@ import errno
 import logging
 import os
 from pathlib import Path
-from subprocess import Popen
 
-from nfsha_config.run import start
+from nfsha_config.host.attempts import Attempts
 
 log = logging.getLogger(__name__)
 
@@ -26,40 +25,19 @@ _ANSWERS = {os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno
 _PAUSE = 10.0
 
 
-class Trial:
-    """Tries a volume again and again, each time in a process of its own: it may hang where nothing can end it.
-
-    `error` is how the last one failed, `answer` what it was told by a volume in order.
-    """
+class Trial(Attempts):
+    """The trials of one volume. `error` is how the last one failed, `answer` what it was told by a volume in order."""
 
     def __init__(self, mount: Path) -> None:
+        super().__init__(["sh", "-c", _WRITE, "sh", mount / NAME], _PAUSE)
         self.mount = mount
-        self.process: Popen[str] | None = None
-        self.begun = 0.0
-        self.ended = float("-inf")
         self.error = ""
         self.answer = ""
 
-    def look(self, now: float) -> float:
-        """Begin a trial when it is time; return for how many seconds one has hung. `error` is how the last ended."""
-        if self.process is None and now - self.ended >= _PAUSE:
-            self.begun = now
-            self.process = self._begin()
-        if self.process is None:
-            return 0.0
-        if self.process.poll() is None:
-            return now - self.begun
-        said = self.process.stderr.read() if self.process.stderr else ""
-        self._judge(self.process.returncode, said.strip().rpartition(": ")[2])
-        self.process, self.ended = None, now
-        return 0.0
-
     def _judge(self, status: int, said: str) -> None:
-        answer = said if status and said in _ANSWERS else ""
+        why = said.rpartition(": ")[2]
+        answer = why if status and why in _ANSWERS else ""
         if answer and answer != self.answer:
             log.warning("%s: the trial of a write ends with: %s; so would another node", self.mount, answer)
         self.answer = answer
-        self.error = (said or f"the trial ended with status {status}") if status and not answer else ""
-
-    def _begin(self) -> Popen[str]:
-        return start(["sh", "-c", _WRITE, "sh", self.mount / NAME])
+        self.error = (why or f"the trial ended with status {status}") if status and not answer else ""

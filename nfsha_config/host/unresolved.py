@@ -7,10 +7,9 @@ support/export/hostname.c, host_addrinfo); such a client would be refused until 
 from __future__ import annotations
 
 import logging
-from subprocess import Popen
 
+from nfsha_config.host.attempts import Attempts
 from nfsha_config.paths import Paths
-from nfsha_config.run import start
 
 log = logging.getLogger(__name__)
 
@@ -20,22 +19,18 @@ _AGAIN = 30.0
 _EXPORT = ["exportfs", "-a"]
 
 
-class Unresolved:
-    """The attempts, in a process of its own each: it looks at the data, and waits for the name server."""
+class Unresolved(Attempts):
+    """The attempts, while admit's mark is there; exportfs looks at the data, and waits for the name server."""
 
     def __init__(self, paths: Paths) -> None:
+        super().__init__(_EXPORT, _AGAIN)
         self.mark = paths.now("unresolved")
-        self.process: Popen[str] | None = None
-        self.ended = float("-inf")
 
-    def look(self, now: float) -> None:
-        """Begin an attempt when it is time, or see what came of one. now: seconds of the monotonic clock."""
-        if self.process is None:
-            if self.mark.exists() and now - self.ended >= _AGAIN:
-                self.process = start(_EXPORT)
-        elif self.process.poll() is not None:
-            said = self.process.stderr.read() if self.process.stderr else ""
-            if self.process.returncode == 0 and "resolve" not in said:
-                self.mark.unlink(missing_ok=True)
-                log.info("the names of all clients can be resolved now: exported to them")
-            self.process, self.ended = None, now
+    def look(self, now: float) -> float:
+        """Begin an attempt when there is need, or see what came of one."""
+        return super().look(now) if self.process is not None or self.mark.exists() else 0.0
+
+    def _judge(self, status: int, said: str) -> None:
+        if status == 0 and "resolve" not in said:
+            self.mark.unlink(missing_ok=True)
+            log.info("the names of all clients can be resolved now: exported to them")
