@@ -36,6 +36,14 @@ class Look:
     could: bool
     failed: tuple[str, ...]
 
+    @property
+    def serves(self) -> bool:
+        return self.nfsd and self.address
+
+    @property
+    def stands_by(self) -> bool:
+        return self.could and not self.nfsd and not self.address
+
 
 class Cluster:
     """Two nodes, a target and a client, with nfsha installed."""
@@ -95,12 +103,7 @@ class Cluster:
         return found[0]
 
     def _serves(self, node: Machine) -> bool:
-        look = self._look(node)
-        return look.nfsd and look.address
-
-    def _stands_by(self, node: Machine) -> bool:
-        look = self._look(node)
-        return look.could and not look.nfsd and not look.address
+        return self._look(node).serves
 
     def _look(self, node: Machine) -> Look:
         """One look at a node; one that is off or starting shows nothing. A failed unit will not come by waiting."""
@@ -121,7 +124,7 @@ class Cluster:
         with step("waiting until the cluster is whole"):
             active = self.serving(timeout)
             standby = self.other(active)
-            self.client.poll(f"{standby.name} stands by", lambda: self._stands_by(standby), timeout)
+            self.client.poll(f"{standby.name} stands by", lambda: self._look(standby).stands_by, timeout)
             self.client.wait_until_succeeds(f"timeout 100 stat {MOUNT}", timeout)
         return active
 

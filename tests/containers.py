@@ -12,9 +12,15 @@ from pathlib import Path
 
 from tests.engine import Engine
 
-_COMPOSE = ("docker-compose", "--file", "compose.yaml", "--file")
+_COMPOSE = "docker-compose --file compose.yaml --file"
 _OVERRIDE = "services:\n  builder: {build: {network: host}}\n  server: {build: {network: host}}\n"
 """The engine has no network of its own that leads to a mirror."""
+_DOCKER = """#!/bin/sh
+PATH=${{PATH#*:}}
+[ "$1" != compose ] || {{ shift; exec {compose} "$@"; }}
+exec docker "$@"
+"""
+"""`docker compose` where docker-compose is what there is; that itself runs docker, the next one in PATH."""
 _SECONDS = 1200.0
 
 
@@ -33,22 +39,15 @@ class Containers:
         """What docker-compose prints. Raises CommandFailed."""
         if site is not None:
             variables["NFSHA_SITE"] = str(site)
-        port = f"127.0.0.1:{self.port}"
-        override = self.engine.folder / "override.yaml"
-        return self.engine.run(*_COMPOSE, override, *words, check=check, timeout=_SECONDS, NFSHA_PORT=port, **variables)
+        return self._run(*_COMPOSE.split(), _override(self.engine), *words, check=check, **variables)
 
     def type(self, command: str, home: Path) -> str:
         """What a shell prints for a line that has `docker compose` in it; Debian 12 has docker-compose instead."""
-        own = self.engine.folder / "bin"
-        own.mkdir(exist_ok=True)
-        words = " ".join([*_COMPOSE, f"{self.engine.folder}/override.yaml"])
-        # Compose itself runs the other one.
-        script = f'PATH=${{PATH#*:}}\n[ "$1" != compose ] || {{ shift; exec {words} "$@"; }}\nexec docker "$@"\n'
-        (own / "docker").write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
-        (own / "docker").chmod(0o755)
-        line = f"PATH={own}:$PATH; {command}"
+        return self._run("sh", "-ec", f"PATH={self.engine.folder}/bin:$PATH; {command}", HOME=str(home))
+
+    def _run(self, *words: str | Path, check: bool = True, **variables: str) -> str:
         port = f"127.0.0.1:{self.port}"
-        return self.engine.run("sh", "-ec", line, timeout=_SECONDS, NFSHA_PORT=port, HOME=str(home))
+        return self.engine.run(*words, check=check, timeout=_SECONDS, NFSHA_PORT=port, **variables)
 
     def up(self, site: Path | None = None, **variables: str) -> int:
         """What an administrator does first, and after each change; the builder's exit status."""
@@ -81,10 +80,18 @@ class Containers:
             return response.read()
 
 
+def _override(engine: Engine) -> Path:
+    return engine.folder / "override.yaml"
+
+
 @contextmanager
 def containers(engine: Engine) -> Iterator[Containers]:
     """The containers, not yet brought up; gone, with key and repository, when the context ends."""
-    (engine.folder / "override.yaml").write_text(_OVERRIDE, encoding="utf-8")
+    _override(engine).write_text(_OVERRIDE, encoding="utf-8")
+    docker = engine.folder / "bin" / "docker"
+    docker.parent.mkdir(exist_ok=True)
+    docker.write_text(_DOCKER.format(compose=f"{_COMPOSE} {_override(engine)}"), encoding="utf-8")
+    docker.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as free:
         made = Containers(engine, free.getsockname()[1])
     try:

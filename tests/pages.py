@@ -25,8 +25,6 @@ PAGES = (TOP / "README.md", *sorted((TOP / "docs").rglob("*.md")))
 COMMANDS = ("console", "sh")
 WHY_NOT = "No test runs"
 """How the sentence begins that stands before a block which no test runs."""
-WHY_NOT_PAGE = f"{WHY_NOT} the commands of this page"
-"""How the sentence begins that says it once for all blocks of a page that name no place."""
 
 Run = Callable[[str], str]
 """Runs a command and returns all that it prints; raises when it fails."""
@@ -103,10 +101,6 @@ class Page:
             elif token.type in ("fence", "code_block"):
                 assert token.map is not None
                 yield Block(tuple(token.info.split()), token.content, token.map[0] + 1, before)
-
-    def says(self, sentence: str) -> bool:
-        """Whether a sentence stands in its text, in one line of the source or over several."""
-        return any(sentence in token.content.replace("\n", " ") for token in self.tokens if token.type == "inline")
 
     def inline(self, kind: str) -> Iterator[Token]:
         """The parts of that kind inside of its text."""

@@ -63,8 +63,8 @@ def _reclaimed(one: Result) -> float:
 
 def _after(title: str, rounds: Sequence[Result]) -> str:
     """How long writes waited after the file systems of the dead node were recovered, "" where nothing was."""
-    recovered = [wait for one in rounds if (wait := _wait(one, RECOVERED)) is not None]
-    locked = [wait for one in rounds if (wait := _wait(one, LOCKED)) is not None]
+    ended = [one for one in rounds if not one["failed"] and one["recovered"] and _last(one, RECOVERED) is not None]
+    recovered, locked = _waits(ended, RECOVERED), _waits(ended, LOCKED)
     if not recovered:
         return ""
     said = f"{title}: all writers went on {_middle_and_most(recovered)} s after the last journal of the dead node "
@@ -74,17 +74,19 @@ def _after(title: str, rounds: Sequence[Result]) -> str:
     return f"{said} ({len(recovered)} rounds)."
 
 
-def _wait(one: Result, what: str) -> float | None:
-    """Seconds from the last such step to the first write of the last writer that had waited for it."""
-    at = max((step["at"] for step in one.get("steps", ()) if step["what"] == what), default=None)
-    if at is None or one["failed"] or not one["recovered"] or not _recovery(one):
-        return None
-    return max((end - at for start, end in one["gaps"]["write"] if start < at < end), default=None)
+def _waits(rounds: Iterable[Result], what: str) -> list[float]:
+    """Seconds from each round's last such step to the first write of the last writer that had waited for it."""
+    waits = []
+    for one in rounds:
+        at = _last(one, what)
+        if at is not None:
+            waits += sorted(end - at for start, end in one["gaps"]["write"] if start < at < end)[-1:]
+    return waits
 
 
-def _recovery(one: Result) -> bool:
-    """Whether there was a dead node to recover."""
-    return any(step["what"] == RECOVERED for step in one["steps"])
+def _last(one: Result, what: str) -> float | None:
+    """When such a step was taken last, None where it was not."""
+    return max((step["at"] for step in one["steps"] if step["what"] == what), default=None)
 
 
 def _spread(rounds: Sequence[Result], value: Callable[[Result], float]) -> str:

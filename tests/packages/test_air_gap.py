@@ -88,16 +88,16 @@ def machine(repository: Path) -> Iterator[Chroot]:
         yield root
 
 
-def install(root: Chroot, package: str, *more: str) -> None:
+def install(root: Chroot, package: str) -> None:
     good(root, "debconf-set-selections", stdin=preseed.text(HOSTS[package], SITE, secrets.make()))
     # What is recommended is to be had as well; to install it all would take minutes, and show no more.
-    said = good(root, "apt-get", "install", "--simulate", package, *more)
+    said = good(root, "apt-get", "install", "--simulate", package)
     lacking = re.search(r"^Recommended packages:\n((?: .*\n)+)", said, re.MULTILINE)
     assert set(lacking[1].split() if lacking else ()) <= NOT_IN_DEBIAN
     # A machine of a cluster gets no compiler, with what is recommended either.
     assert not re.search(r"^Inst (build-essential|debhelper|g\+\+|gcc|make)\b", said, re.MULTILINE)
     # Nothing here boots, and to make an initrd takes longer than all else (kernel hooks of initramfs-tools: INITRD).
-    good(root, "apt-get", "install", "--yes", "--no-install-recommends", package, *more, INITRD="No")
+    good(root, "apt-get", "install", "--yes", "--no-install-recommends", package, INITRD="No")
 
 
 def healthy(root: Chroot) -> None:

@@ -160,7 +160,6 @@ def test_a_mounted_site_is_built_and_its_next_revision_is_seen_by_apt(served: Co
 def test_the_page(served: Containers, tmp_path: Path) -> None:
     """From the first start to a site of one's own, its next revision, and a key that comes back from its copy."""
     mounted = tmp_path / "site.toml"
-
     exported: list[str] = []
 
     def typed(command: str) -> str:
