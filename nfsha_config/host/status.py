@@ -54,12 +54,13 @@ class Status:
 def here(site: Site, beat: int, paths: Paths) -> Status:
     """This node's report. It repeats what keepalived was told of the node, so the two never disagree."""
     serving = paths.now("open").exists()
+    vrrp = _vrrp(paths)
     return Status(
         node=os.uname().nodename,
         beat=beat,
         serving=serving,
-        unfit=(read(paths.now("unfit")) or "").strip(),
-        vrrp=_vrrp(paths),
+        unfit=(read(paths.now("unfit")) or "").strip() or _unseen(site, vrrp, paths),
+        vrrp=vrrp,
         clients=len(connections.established(site.network.virtual_address.ip, paths)),
         grace=serving and not grace_over(paths),
         timings=str(site.timings),
@@ -73,6 +74,17 @@ def _vrrp(paths: Paths) -> str:
     pid = (read(paths.at(keepalived.PID)) or "none").strip()
     alive = (read(paths.at(f"/proc/{pid}/comm")) or "").strip() == _KEEPALIVED
     return (read(paths.now("vrrp")) or "").strip() if alive else ""
+
+
+def _unseen(site: Site, vrrp: str, paths: Paths) -> str:
+    """What a node that is fit misses in the network, where keepalived is in the state FAULT for that; else ""."""
+    if vrrp != "FAULT":
+        return ""
+    if (read(paths.now("isolated")) or "").strip() == "1":
+        return "the other node lives and can't be reached"
+    if site.network.witnesses and paths.now("unwitnessed").exists():
+        return f"no witness answers: {', '.join(map(str, site.network.witnesses))}"
+    return ""
 
 
 def place(node: str, paths: Paths) -> Path:

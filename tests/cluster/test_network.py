@@ -63,6 +63,53 @@ def test_one_direction_between_the_nodes_is_lost(cluster: Cluster, load: Load, d
     load.stop_and_check()
 
 
+def test_clients_do_not_hear_the_serving_node(cluster: Cluster, load: Load) -> None:
+    """What it sends them is lost. The nodes hear each other, and only a witness on the clients' side can tell."""
+    active = cluster.serving()
+    heir, network, clients = cluster.other(active), cluster.lab.network, cluster.client.name
+    _have_a_witness(cluster)
+    with cluster.one_server_at_most(), cluster.no_node_resets():
+        load.wait_until_writes()
+        assert cluster.serving() is active
+        network.cut(active.name, clients, one_way=True)
+        load.wait_until_writes()
+        assert cluster.runs_nfsd(heir)
+        unfit = f"{active.name}  can't serve: no witness answers: {cluster.client.address}"
+        heir.wait_until_succeeds(f'nfsha status | grep -F "{unfit}"', 60)
+        refused = heir.run("nfsha switchover")
+        assert refused.status == 1 and "no witness answers" in refused.err
+        network.join(active.name, clients)
+        assert cluster.settle() is heir
+        load.wait_until_writes()
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_no_node_reaches_a_witness(cluster: Cluster, load: Load) -> None:
+    """Nobody serves whom nobody could reach; that is over by itself, and nothing was lost."""
+    network, clients = cluster.lab.network, cluster.client.name
+    _have_a_witness(cluster)
+    with cluster.one_server_at_most(), cluster.no_node_resets():
+        load.wait_until_writes()
+        for node in cluster.nodes:
+            network.cut(node.name, clients)
+        for node in cluster.nodes:
+            node.wait_until_succeeds("grep -qx FAULT /run/nfsha/vrrp && grep -qx 0 /proc/fs/nfsd/threads", 90)
+        for node in cluster.nodes:
+            network.join(node.name, clients)
+        load.wait_until_writes()
+        cluster.settle()
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def _have_a_witness(cluster: Cluster) -> None:
+    """The laboratory has nothing else on the clients' side than the client, which would be none."""
+    for node in cluster.nodes:
+        cluster.edit(node, "network.witnesses", f"['{cluster.client.address}']")
+        node.succeed("nfsha configure nfsha-node", 120)
+
+
 def _lose_sight(cluster: Cluster, load: Load, active: Machine, *, one_way: bool, sender: Machine | None = None) -> None:
     """What the serving node and the other one send each other is lost, or what `sender` sends; until that is over."""
     standby, network = cluster.other(active), cluster.lab.network
