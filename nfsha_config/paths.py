@@ -69,6 +69,10 @@ class Paths:
         """A domain of OCFS2's lock manager, where o2cb mounts dlmfs (o2cb.init)."""
         return self.at(f"/dlm/{domain}")
 
+    def dlm_state(self, domain: str) -> Path:
+        """What OCFS2's lock manager says of a domain (fs/ocfs2/dlm/dlmdebug.c)."""
+        return self.at(f"/sys/kernel/debug/o2dlm/{domain}/dlm_state")
+
     def processes(self, service: str) -> Path:
         """The numbers of a service's processes, a line each (Documentation/admin-guide/cgroup-v2.rst)."""
         return self.at(f"/sys/fs/cgroup/system.slice/{service}/cgroup.procs")

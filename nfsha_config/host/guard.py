@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +23,7 @@ from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import Fence
 from nfsha_config.host.heartbeat import Beat, Region
 from nfsha_config.host.lun import volume_devices
-from nfsha_config.host.nudge import Nudge
+from nfsha_config.host.superlock import SuperLock
 from nfsha_config.host.watch import Look, Verdict, Watch, judge
 from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
@@ -45,7 +47,12 @@ def main(paths: Paths) -> None:
     if len(others) != 1:
         log.info("%d nodes: o2cb's threshold alone says when one is dead", len(site.nodes))
         return
-    Guard(site, node.number, others[0].number, paths).run()
+    guard = Guard(site, node.number, others[0].number, paths)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        guard.run()
+    finally:
+        guard.superlock.leave()
 
 
 class Guard:
@@ -59,7 +66,7 @@ class Guard:
         self.regions = [heartbeat.find(device, len(site.nodes)) for device in volume_devices(site)]
         self.journals = journals.find_all(site)
         self.fence = Fence(Path(site.lun_path), node, site.timings)
-        self.nudge = Nudge(site.regions, paths)
+        self.superlock = SuperLock(site.regions, other, paths)
         self.own: dict[Region, Beat] = {}
         self.tried = False
 
@@ -69,6 +76,7 @@ class Guard:
         What keepalived was told is taken back by the unit, also after a run that was killed.
         """
         self.fence.adopt()
+        self.superlock.loosen()
         while True:
             self.step()
 
@@ -130,12 +138,13 @@ class Guard:
 
     def _fence(self, beating: bool) -> None:
         start = time.monotonic()
-        self.nudge.ask()
+        self.superlock.hold()
         self.fence.take()
         now = {region: region.read().get(self.watch.other) for region in self.regions}
         beats = {region: beat for region, beat in now.items() if beat is not None}
         if len(beats) != len(self.regions) or (not beating and beats != self.watch.other_beats()):
             self.fence.give_up()
+            self.superlock.release()
             raise Refused("it has made a heartbeat just now")
         journals.drop(self.journals)
         for region, beat in beats.items():

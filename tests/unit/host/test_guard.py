@@ -135,12 +135,12 @@ def test_a_node_that_serves_prevails_over_a_dead_one(cluster: Cluster) -> None:
     assert cluster.said("prevails") == "0\n"
 
 
-def test_the_lock_manager_is_asked_before_the_node_is_declared_dead(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question that was not under way then has no effect (host/nudge.py)."""
+def test_the_super_lock_is_held_before_the_node_is_declared_dead(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Afterwards the file system has it (host/superlock.py)."""
     cluster.set("master")
     cluster.peer.answers = cluster.beating = False
     seen: list[list[bool]] = []
-    monkeypatch.setattr(cluster.guard.nudge, "ask", lambda: seen.append(cluster.gone()))
+    monkeypatch.setattr(cluster.guard.superlock, "hold", lambda: seen.append(cluster.gone()))
     cluster.step(TIMINGS.fence_after + 1)
     assert seen == [[False, False]] and cluster.gone() == [True, True]
 
@@ -180,6 +180,7 @@ def test_a_heartbeat_at_the_last_moment_saves_a_node(cluster: Cluster, monkeypat
     cluster.peer.answers = cluster.beating = False
     cluster.step(TIMINGS.fence_after + 1)
     assert "nfs2 is not fenced" in caplog.text and "it has made a heartbeat just now" in caplog.text
+    assert cluster.guard.superlock.over.is_set()
     assert cluster.gone() == [False, False] and reservation.holder(LUN) is None
     assert cluster.said("fenced") == "-"
 
