@@ -87,6 +87,7 @@ class Guard:
         now = time.monotonic()
         if self.echo.answered():
             self.watch.heard = now
+            self.superlock.release()
         try:
             self.fence.care()
             seen = {region: region.read() for region in self.regions}

@@ -15,6 +15,7 @@ from nfsha_config.host import guard, heartbeat, journals, reservation
 from nfsha_config.host.guard import Guard
 from nfsha_config.host.heartbeat import Beat, Region
 from nfsha_config.paths import Paths, templates
+from nfsha_config.problems import Refused
 
 from . import disks
 from .standins import Clock, block
@@ -143,6 +144,21 @@ def test_the_super_lock_is_held_before_the_node_is_declared_dead(cluster: Cluste
     monkeypatch.setattr(cluster.guard.superlock, "hold", lambda: seen.append(cluster.gone()))
     cluster.step(TIMINGS.fence_after + 1)
     assert seen == [[False, False]] and cluster.gone() == [True, True]
+
+
+def test_the_super_lock_is_let_go_of_when_the_node_answers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that could not be fenced, and was only slow."""
+    def refuse(device: Path, own: int) -> None:
+        raise Refused("the target takes no reservations")
+
+    monkeypatch.setattr(reservation, "take", refuse)
+    cluster.set("master")
+    cluster.peer.answers = cluster.beating = False
+    cluster.step(TIMINGS.fence_after + 1)
+    assert not cluster.guard.superlock.over.is_set()
+    cluster.peer.answers = True
+    cluster.step()
+    assert cluster.guard.superlock.over.is_set()
 
 
 def test_a_standby_fences_nobody(cluster: Cluster) -> None:

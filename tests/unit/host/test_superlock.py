@@ -102,8 +102,11 @@ def test_taken_from_the_file_system_and_let_go_of(paths: Paths, monkeypatch: pyt
     monkeypatch.setattr(superlock.os, "open", note)
     lock = SuperLock(DOMAINS, OTHER, paths)
     lock.loosen()
-    await_held(lock, paths)
-    assert len(flags) == 2 and all(how & os.O_ACCMODE == os.O_RDWR for how in flags), "read-only is a shared lock"
+    # Not at the same time.
+    lock.hold()
+    await_held(lock, paths, *DOMAINS)
+    lock.leave()
+    assert len(flags) == 4 and all(how & os.O_ACCMODE == os.O_RDWR for how in flags), "read-only is a shared lock"
     assert list(paths.at("/dlm").iterdir()) == []
 
 
@@ -127,7 +130,9 @@ def test_what_an_earlier_run_left_is_taken_away(paths: Paths) -> None:
     paths.dlm("8EA0").mkdir()
     (paths.dlm("8EA0") / "S000000000000000000000200000000").touch()
     paths.dlm("FFFF").mkdir()
-    SuperLock(DOMAINS, OTHER, paths)
+    lock = SuperLock(DOMAINS, OTHER, paths)
+    lock.loosen()
+    await_held(lock, paths)
     assert [path.name for path in paths.at("/dlm").iterdir()] == ["FFFF"]
 
 
