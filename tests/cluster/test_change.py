@@ -46,6 +46,24 @@ def test_a_change_at_each_cost(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+def test_keepalived_reads_its_file_anew(cluster: Cluster, load: Load) -> None:
+    """Ten times while it serves: nothing moves, and it stays in front of all ordinary programs."""
+    active = cluster.serving()
+    processes = "cat /run/keepalived.pid; pgrep --parent $(cat /run/keepalived.pid)"
+    before = active.succeed(processes)
+    with cluster.one_server_at_most():
+        for number in range(1, 11):
+            active.succeed("systemctl reload keepalived")
+            active.wait_until_succeeds(f"[ $(journalctl --boot --unit keepalived | grep -c 'Reload complete') -ge {number} ]", 30)
+            load.wait_until_writes()
+        assert active.succeed(processes) == before
+        for pid in before.split():
+            assert "SCHED_RR" in active.succeed(f"chrt --pid {pid}")
+        assert cluster.settle() is active
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
 def test_an_answer_at_each_cost(cluster: Cluster, load: Load) -> None:
     """By debconf, as a person answers it with an editor."""
     first = cluster.serving()
