@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,12 +46,15 @@ def main(paths: Paths) -> None:
     if len(others) != 1:
         log.info("%d nodes: o2cb's threshold alone says when one is dead", len(site.nodes))
         return
-    guard = Guard(site, node.number, others[0].number, paths)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    try:
-        guard.run()
-    finally:
-        guard.superlock.leave()
+    Guard(site, node.number, others[0].number, paths).run()
+
+
+class _Stopped(Exception):
+    """systemd wants this program to end."""
+
+
+def _stop(*_: object) -> None:
+    raise _Stopped
 
 
 class Guard:
@@ -71,14 +73,20 @@ class Guard:
         self.tried = False
 
     def run(self) -> None:
-        """Look again and again. Stopped, it leaves a reservation for its next run; it may be needed still.
+        """Look again and again, until SIGTERM. A reservation is left for the next run; it may be needed still.
 
         What keepalived was told is taken back by the unit, also after a run that was killed.
         """
+        signal.signal(signal.SIGTERM, _stop)
         self.fence.adopt()
         self.superlock.loosen()
-        while True:
-            self.step()
+        try:
+            while True:
+                self.step()
+        except _Stopped:
+            log.info("stopped")
+        finally:
+            self.superlock.leave()
 
     def step(self) -> None:
         """One look, and what follows from it. The disk may not answer for long; then nothing is known."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -144,6 +146,27 @@ def test_the_super_lock_is_held_before_the_node_is_declared_dead(cluster: Cluste
     monkeypatch.setattr(cluster.guard.superlock, "hold", lambda: seen.append(cluster.gone()))
     cluster.step(TIMINGS.fence_after + 1)
     assert seen == [[False, False]] and cluster.gone() == [True, True]
+
+
+def test_stopped_it_leaves_nothing_in_dlmfs(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the node would stay in the lock's domain when the volumes are unmounted."""
+    cluster.paths.at("/dlm").mkdir()
+    for region in SITE.regions:
+        state = cluster.paths.dlm_state(region)
+        state.parent.mkdir(parents=True)
+        state.write_text("Domain Map: 1 2 \nRecovery Map: \n")
+
+    def step() -> None:
+        cluster.guard.superlock.hold()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(cluster.guard, "step", step)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        cluster.guard.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert list(cluster.paths.at("/dlm").iterdir()) == []
 
 
 def test_the_super_lock_is_let_go_of_when_the_node_answers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
