@@ -78,9 +78,9 @@ class Guard:
         What keepalived was told is taken back by the unit, also after a run that was killed.
         """
         signal.signal(signal.SIGTERM, _stop)
-        self.fence.adopt()
-        self.superlock.loosen()
         try:
+            self.fence.adopt()
+            self.superlock.loosen()
             while True:
                 self.step()
         except _Stopped:
