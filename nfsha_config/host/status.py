@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ INTERVAL = 5.0
 """Seconds between two reports of a node."""
 
 _KEEPALIVED = "keepalived"
+# Seconds for which the witness's note holds; keepalived runs it every 5 s.
+_FRESH = 15.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def here(site: Site, beat: int, paths: Paths) -> Status:
         node=os.uname().nodename,
         beat=beat,
         serving=serving,
-        unfit=(read(paths.now("unfit")) or "").strip() or _unseen(site, vrrp, paths),
+        unfit=(read(paths.now("unfit")) or "").strip() or _unseen(vrrp, paths),
         vrrp=vrrp,
         clients=len(connections.established(site.network.virtual_address.ip, paths)),
         grace=serving and not grace_over(paths),
@@ -76,14 +79,16 @@ def _vrrp(paths: Paths) -> str:
     return (read(paths.now("vrrp")) or "").strip() if alive else ""
 
 
-def _unseen(site: Site, vrrp: str, paths: Paths) -> str:
+def _unseen(vrrp: str, paths: Paths) -> str:
     """What a node that is fit misses in the network, where keepalived is in the state FAULT for that; else ""."""
     if vrrp != "FAULT":
         return ""
     if (read(paths.now("isolated")) or "").strip() == "1":
         return "the other node lives and can't be reached"
-    if site.network.witnesses and paths.now("unwitnessed").exists():
-        return f"no witness answers: {', '.join(map(str, site.network.witnesses))}"
+    note = paths.now("unwitnessed")
+    with suppress(OSError):
+        if time.time() - note.stat().st_mtime < _FRESH:
+            return f"no witness answers: {(read(note) or '').strip()}"
     return ""
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -190,20 +189,19 @@ def test_a_node_says_what_its_check_and_keepalived_said(paths: Paths) -> None:
 
 
 def test_a_fit_node_says_what_it_misses_in_the_network(paths: Paths) -> None:
-    witnesses = (IPv4Address("192.168.50.1"), IPv4Address("192.168.50.2"))
-    site = replace(SITE, network=replace(SITE.network, witnesses=witnesses))
     for place, text in (("/run/nfsha/vrrp", "BACKUP\n"), ("/run/keepalived.pid", "7\n"), ("/proc/7/comm", "keepalived\n")):
         paths.at(place).parent.mkdir(parents=True, exist_ok=True)
         paths.at(place).write_text(text)
-    paths.now("unwitnessed").touch()
-    assert status.here(site, 1, paths).unfit == "", "one ping that is lost is none"
+    paths.now("unwitnessed").write_text("192.168.50.1 192.168.50.2\n")
+    assert status.here(SITE, 1, paths).unfit == "", "one ping that is lost is none"
     paths.now("vrrp").write_text("FAULT\n")
-    assert status.here(site, 1, paths).role == "can't serve: no witness answers: 192.168.50.1, 192.168.50.2"
-    assert status.here(SITE, 1, paths).unfit == "", "a site without witnesses, since"
+    assert status.here(SITE, 1, paths).role == "can't serve: no witness answers: 192.168.50.1 192.168.50.2"
+    os.utime(paths.now("unwitnessed"), (time.time() - 20, time.time() - 20))
+    assert status.here(SITE, 1, paths).unfit == "", "a note of a witness that the site has no more"
     paths.now("isolated").write_text("1\n")
-    assert status.here(site, 1, paths).unfit == "the other node lives and can't be reached"
+    assert status.here(SITE, 1, paths).unfit == "the other node lives and can't be reached"
     paths.now("unfit").write_text("in maintenance\n")
-    assert status.here(site, 1, paths).unfit == "in maintenance"
+    assert status.here(SITE, 1, paths).unfit == "in maintenance"
 
 
 def test_a_node_says_how_o2cb_runs_and_who_has_its_address(paths: Paths) -> None:

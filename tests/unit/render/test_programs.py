@@ -230,10 +230,10 @@ def test_who_answers_is_a_witness() -> None:
     ip link set lo up
     mkdir -p /run/nfsha
     /usr/libexec/nfsha/witness 192.0.2.1 127.0.0.9 && echo yes
-    /usr/libexec/nfsha/witness 192.0.2.1 192.0.2.2 || ls /run/nfsha/unwitnessed
+    /usr/libexec/nfsha/witness 192.0.2.1 192.0.2.2 || cat /run/nfsha/unwitnessed
     /usr/libexec/nfsha/witness 127.0.0.9 && [ ! -e /run/nfsha/unwitnessed ]
     """
-    assert on_machine(rendered("three", "store-a"), script) == "yes\n/run/nfsha/unwitnessed\n"
+    assert on_machine(rendered("three", "store-a"), script) == "yes\n192.0.2.1 192.0.2.2\n"
 
 
 NOTIFY = """
