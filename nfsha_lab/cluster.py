@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from nfsha_config.site import merge
 from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.lab import Lab
 from nfsha_lab.log import step
@@ -14,6 +15,7 @@ from nfsha_lab.topology import VIRTUAL_ADDRESS
 
 NODES = ("nfs1", "nfs2")
 STATE, DATA, MOUNT = "/var/lib/nfs", "/srv/nfs4/data", "/data"
+SITE = "/etc/nfsha/site.toml"
 WORK = "work"
 """Folder of the workload on the data file system."""
 
@@ -139,13 +141,10 @@ class Cluster:
         if seen:
             raise ProductError("not healthy:\n" + "\n".join(seen))
 
-    def edit(self, node: Machine, key: str, value: str) -> None:
-        """Change a setting in a node's site file, as who looks after it does; `value` as Python writes it."""
-        program = (
-            "from nfsha_config.site import merge; from pathlib import Path; place = Path('/etc/nfsha/site.toml'); "
-            f"place.write_text(merge.with_values(place.read_text(), {{'{key}': {value}}}))"
-        )
-        node.succeed(f'/usr/bin/python3 -c "{program}"')
+    def edit(self, node: Machine, key: str, value: object) -> None:
+        """Change a setting in a node's site file, as who looks after it does."""
+        text = node.read_file(SITE).decode()
+        node.write_file(SITE, merge.with_values(text, {key: value}))
 
     def table(self) -> str:
         """What runs where, for a person."""

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from nfsha_config.site import load as site_load
-from nfsha_lab.cluster import Cluster
+from nfsha_lab.cluster import SITE, Cluster
 from nfsha_lab.errors import ProductError
 from nfsha_lab.install import PACKAGES, Repository
 from nfsha_lab.log import step
@@ -22,7 +22,6 @@ _SECONDS = 1800.0
 # What a person answers whom apt and debconf ask.
 _YES = "/root/yes.conf"
 _TYPED = f"export DEBIAN_FRONTEND=noninteractive APT_CONFIG={_YES}; exec 2>&1; "
-_SITE = "/etc/nfsha/site.toml"
 REBOOT = "systemctl reboot"
 
 VALUES = {
@@ -80,7 +79,7 @@ class Reader:
 
     def _edit_on_nodes(self, part: str) -> str:
         for node in self.cluster.nodes:
-            node.write_file(_SITE, edited(node.read_file(_SITE).decode(), part))
+            node.write_file(SITE, edited(node.read_file(SITE).decode(), part))
         return ""
 
     def publish(self) -> None:

@@ -18,21 +18,21 @@ def test_a_change_at_each_cost(cluster: Cluster, load: Load) -> None:
     second = cluster.other(first)
     with cluster.one_server_at_most():
         # Not on one node alone.
-        cluster.edit(second, "timings.nfs_lease", "20")
+        cluster.edit(second, "timings.nfs_lease", 20)
         refused = second.run("nfsha configure nfsha-node")
         assert refused.status == 1
         assert f"{first.name}: timings.nfs_lease = 20: is 15 there" in refused.err
         # A new revision may, node by node; but not what no two nodes may have otherwise.
-        cluster.edit(second, "cluster.revision", "2")
-        cluster.edit(second, "network.router_id", "77")
+        cluster.edit(second, "cluster.revision", 2)
+        cluster.edit(second, "network.router_id", 77)
         refused = second.run("nfsha configure nfsha-node")
         assert refused.status == 1
         assert "network.router_id: 101 -> 77: is an outage" in refused.err
         assert "virtual_router_id 101" in second.succeed("cat /etc/keepalived/keepalived.conf")
         for node in (second, first):
-            cluster.edit(node, "network.router_id", "101")
-            cluster.edit(node, "cluster.revision", "2")
-            cluster.edit(node, "timings.nfs_lease", "20")
+            cluster.edit(node, "network.router_id", 101)
+            cluster.edit(node, "cluster.revision", 2)
+            cluster.edit(node, "timings.nfs_lease", 20)
             told = node.run("nfsha configure nfsha-node")
             assert told.status == 0
             assert "timings.nfs_lease: 15 -> 20: switchover" in told.err
@@ -76,7 +76,7 @@ def test_an_answer_at_each_cost(cluster: Cluster, load: Load) -> None:
         second.fail("grep nfs_lease /etc/nfsha/site.toml")
         # What was refused is shown once more, and taken back.
         assert "not set up" not in _answer(second, "timings-nfs-lease", "15")
-        cluster.edit(second, "cluster.revision", "2")
+        cluster.edit(second, "cluster.revision", 2)
         said = _answer(second, "network-router-id", "77")
         assert "network.router_id: 101 -> 77: is an outage, and this node is in the cluster; nothing was changed" in said
         assert "virtual_router_id 101" in second.succeed("cat /etc/keepalived/keepalived.conf")

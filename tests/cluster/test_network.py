@@ -106,7 +106,7 @@ def test_no_node_reaches_a_witness(cluster: Cluster, load: Load) -> None:
 def _have_a_witness(cluster: Cluster) -> None:
     """The laboratory has nothing else on the clients' side than the client, which would be none."""
     for node in cluster.nodes:
-        cluster.edit(node, "network.witnesses", f"['{cluster.client.address}']")
+        cluster.edit(node, "network.witnesses", [cluster.client.address])
         node.succeed("nfsha configure nfsha-node", 120)
 
 
