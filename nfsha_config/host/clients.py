@@ -18,7 +18,7 @@ from nfsha_config.host.grace import grace_limit, grace_over
 from nfsha_config.host.history import Takeover
 from nfsha_config.host.promotion import READY
 from nfsha_config.host.tickle import tickle
-from nfsha_config.host.write import read
+from nfsha_config.host.write import content
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
 from nfsha_config.site import load
@@ -119,7 +119,7 @@ def takeover(opened: float, clients: int, paths: Paths, *, again: bool = False) 
     if again:
         steps.pop("lock", None)
         return Takeover(opened, here, here, clients, None, steps)
-    previous = (read(paths.now("previous")) or "").strip()
+    previous = content(paths.now("previous"))
     return Takeover(opened, here, previous, clients, None, {**_fenced(opened, paths), **steps})
 
 

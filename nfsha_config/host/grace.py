@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from nfsha_config.host.write import read
+from nfsha_config.host.write import content
 from nfsha_config.paths import Paths
 
 
 def grace_over(paths: Paths) -> bool:
     """Whether knfsd takes new opens and locks (fs/nfsd/nfsctl.c, write_v4_end_grace, which also tells)."""
-    return (read(paths.at("/proc/fs/nfsd/v4_end_grace")) or "").strip() == "Y"
+    return content(paths.at("/proc/fs/nfsd/v4_end_grace")) == "Y"
 
 
 def grace_limit(paths: Paths) -> float:
     """Seconds after which it has ended in any case: it is extended while clients reclaim, by two leases at the most."""
-    lease = (read(paths.at("/proc/fs/nfsd/nfsv4leasetime")) or "").strip()
-    grace = (read(paths.at("/proc/fs/nfsd/nfsv4gracetime")) or "").strip()
+    lease = content(paths.at("/proc/fs/nfsd/nfsv4leasetime"))
+    grace = content(paths.at("/proc/fs/nfsd/nfsv4gracetime"))
     return float(grace or 90) + 2 * float(lease or 90)

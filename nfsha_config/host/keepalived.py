@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from nfsha_config.host.write import read
+from nfsha_config.host.write import content, read
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
 
@@ -43,7 +43,7 @@ class Watchdog:
 
     def look(self, now: float) -> None:
         """now: seconds of the monotonic clock."""
-        pid = (read(self.paths.at(PID)) or "").strip()
+        pid = content(self.paths.at(PID))
         if not self._state(pid) or not (self.silent or any(self._stopped(one) for one in (pid, *self._children(pid)))):
             self.well = now
         if self.well is None:
@@ -54,7 +54,7 @@ class Watchdog:
             run(["systemctl", "kill", "--signal=KILL", "keepalived.service"], check=False)
 
     def _master(self) -> bool:
-        return (read(self.paths.now("vrrp")) or "").strip() == "MASTER"
+        return content(self.paths.now("vrrp")) == "MASTER"
 
     def _children(self, pid: str) -> list[str]:
         return (read(self.paths.at(f"/proc/{pid}/task/{pid}/children")) or "").split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from nfsha_config.host import shellvars
-from nfsha_config.host.write import read, write
+from nfsha_config.host.write import content, read, write
 from nfsha_config.paths import Paths
 from nfsha_config.site.model import Site
 
@@ -73,7 +73,7 @@ def wrong(site: Site, paths: Paths) -> str:
         "heartbeat/dead_threshold": timings.o2cb_threshold, "idle_timeout_ms": timings.o2cb_idle,
         "keepalive_delay_ms": timings.o2cb_keepalive, "reconnect_delay_ms": timings.o2cb_reconnect,
     }  # fmt: skip
-    running = {name: (read(folder / name) or "").strip() for name in wanted}
+    running = {name: content(folder / name) for name in wanted}
     return ", ".join(
         f"o2cb runs with {name.rpartition('/')[2]} {running[name]}, not {value}"
         for name, value in wanted.items()

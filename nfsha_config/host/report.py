@@ -8,7 +8,7 @@ import time
 from itertools import count
 
 from nfsha_config.host import agreement, status, switchover
-from nfsha_config.host.write import read, remove
+from nfsha_config.host.write import content, remove
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
 from nfsha_config.site import load
@@ -40,7 +40,7 @@ def main(paths: Paths) -> None:
 
 def _answer(paths: Paths) -> None:
     request = paths.shared("request")
-    asker = (read(request) or "").strip()
+    asker = content(request)
     if asker:
         remove(request)
         log.info("%s asks for a switchover", asker)

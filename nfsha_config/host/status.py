@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nfsha_config.host import connections, keepalived, o2cb
 from nfsha_config.host.grace import grace_over
-from nfsha_config.host.write import read
+from nfsha_config.host.write import content, read
 from nfsha_config.paths import Paths
 from nfsha_config.site.model import Site
 
@@ -62,33 +62,33 @@ def here(site: Site, beat: int, paths: Paths) -> Status:
         node=os.uname().nodename,
         beat=beat,
         serving=serving,
-        unfit=(read(paths.now("unfit")) or "").strip() or _unseen(vrrp, paths),
+        unfit=content(paths.now("unfit")) or _unseen(vrrp, paths),
         vrrp=vrrp,
         clients=len(connections.established(site.network.virtual_address.ip, paths)),
         grace=serving and not grace_over(paths),
         timings=str(site.timings),
         wrong=o2cb.wrong(site, paths),
-        duplicate=(read(paths.now("duplicate")) or "").strip() if serving else "",
+        duplicate=content(paths.now("duplicate")) if serving else "",
     )
 
 
 def _vrrp(paths: Paths) -> str:
     """keepalived's last word, as notify noted it; none while keepalived is not there to take it back."""
-    pid = (read(paths.at(keepalived.PID)) or "none").strip()
-    alive = (read(paths.at(f"/proc/{pid}/comm")) or "").strip() == _KEEPALIVED
-    return (read(paths.now("vrrp")) or "").strip() if alive else ""
+    pid = content(paths.at(keepalived.PID)) or "none"
+    alive = content(paths.at(f"/proc/{pid}/comm")) == _KEEPALIVED
+    return content(paths.now("vrrp")) if alive else ""
 
 
 def _unseen(vrrp: str, paths: Paths) -> str:
     """What a node that is fit misses in the network, where keepalived is in the state FAULT for that; else ""."""
     if vrrp != "FAULT":
         return ""
-    if (read(paths.now("isolated")) or "").strip() == "1":
+    if content(paths.now("isolated")) == "1":
         return "the other node lives and can't be reached"
     note = paths.now("unwitnessed")
     with suppress(OSError):
         if time.time() - note.stat().st_mtime < _FRESH:
-            return f"no witness answers: {(read(note) or '').strip()}"
+            return f"no witness answers: {content(note)}"
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from nfsha_config.host.impact import STOP
-from nfsha_config.host.write import read, remove, write
+from nfsha_config.host.write import content, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
 from nfsha_config.run import run
@@ -27,7 +27,7 @@ def accounts(conf: str | None) -> frozenset[tuple[str, str]]:
 def waits(port: int, paths: Paths) -> bool:
     """Whether the tgtd that runs has yet to take something that it was told before, or to listen at a port."""
     running = _pid()
-    if (read(paths.now(_WAITS)) or "").strip() not in ("", running):
+    if content(paths.now(_WAITS)) not in ("", running):
         remove(paths.now(_WAITS))
     return running != "" and (paths.now(_WAITS).exists() or not _listens(port))
 

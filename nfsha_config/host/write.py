@@ -14,6 +14,11 @@ def read(path: Path) -> str | None:
         return None
 
 
+def content(path: Path) -> str:
+    """What a file of one line says, without the white space around it; empty where there is no file."""
+    return (read(path) or "").strip()
+
+
 def write(path: Path, text: str, mode: int = 0o644) -> bool:
     """Write text to path by a rename, and say whether anything changed (text or permissions).
 
