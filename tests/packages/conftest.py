@@ -133,6 +133,13 @@ def in_chroot(root: Chroot, repository: Path, uri: str) -> None:
     root.run("sh", "-c", f"cat >/etc/apt/sources.list.d/{build.SOURCES}", stdin=sources)
 
 
+def flip_last_bit(path: Path) -> None:
+    """What whoever tampers with a package changes at the least."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
 class Debconf:
     """A package's maintainer scripts with a database, a root and stand-ins for programs, all in one folder."""
 

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from nfsha_config.build import preseed
 from nfsha_config.site import load
 from tests.packages import chroot
-from tests.packages.conftest import Built, in_chroot, served
+from tests.packages.conftest import Built, flip_last_bit, in_chroot, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 SITE = load.load_file(load.LAB)
 INSTALL = ("apt-get", "install", "--yes", "--quiet", "--no-install-recommends")
 
 
-@pytest.fixture
-def bare(built: Built, request: pytest.FixtureRequest) -> Iterator[chroot.Chroot]:
+UPDATE = ("apt-get", "update", "--quiet", "--error-on=any")
+
+
+@contextmanager
+def reads(repository: Path, request: pytest.FixtureRequest) -> Iterator[chroot.Chroot]:
     """A minimal Debian whose apt has read the repository as it is served, without a warning."""
     recipe = chroot.Recipe(release=request.config.getoption("--release"))
-    with chroot.unpacked(recipe) as root, served(built.repository) as uri:
-        in_chroot(root, built.repository, uri)
-        done = root.run("apt-get", "update", "--quiet", "--error-on=any")
+    with chroot.unpacked(recipe) as root, served(repository) as uri:
+        in_chroot(root, repository, uri)
+        done = root.run(*UPDATE)
         assert done.returncode == 0 and "\nW:" not in done.stdout and "\nN:" not in done.stdout, done.stdout
+        yield root
+
+
+@pytest.fixture
+def bare(built: Built, request: pytest.FixtureRequest) -> Iterator[chroot.Chroot]:
+    with reads(built.repository, request) as root:
         yield root
 
 
@@ -70,3 +82,24 @@ def test_target_and_client_come_with_their_answers(bare: chroot.Chroot, built: B
     gone = bare.run("apt-get", "remove", "--yes", "--quiet", "nfsha-iscsi-target", "nfsha-client")
     assert gone.returncode == 0, gone.stdout
     assert not bare.at("/etc/systemd/system/data.automount").exists()
+
+
+def test_what_was_tampered_with_is_refused(built: Built, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """A package with one changed bit does not come, and then neither does a release file with one changed word."""
+    repository = copytree(built.repository, tmp_path / "repository")
+    package = next(repository.glob("pool/**/nfsha-client_*.deb"))
+    signed = repository / "dists" / "nfsha" / "InRelease"
+    with reads(repository, request) as root:
+        flip_last_bit(package)
+        came = root.run(*INSTALL, "nfsha-client")
+        assert came.returncode != 0 and "Hash Sum mismatch" in came.stdout, came.stdout
+        assert root.run("dpkg-query", "--show", "nfsha-client").returncode != 0
+        flip_last_bit(package)
+        good = signed.read_bytes()
+        signed.write_bytes(good.replace(b"Label: nfsha", b"Label: other"))
+        assert signed.read_bytes() != good
+        read = root.run(*UPDATE)
+        assert read.returncode != 0 and "signature" in read.stdout, read.stdout
+        signed.write_bytes(good)
+        assert root.run(*UPDATE).returncode == 0
+        assert root.run(*INSTALL, "nfsha-client").returncode == 0

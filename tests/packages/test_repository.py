@@ -15,7 +15,7 @@ from nfsha_config.build.sources import PLACEHOLDER
 from nfsha_config.render import PACKAGES
 from nfsha_config.site import load
 from tests.packages.apt import Apt
-from tests.packages.conftest import LINTIAN, Built
+from tests.packages.conftest import LINTIAN, Built, flip_last_bit
 
 pytestmark = pytest.mark.slow
 SITE = load.load_file(load.LAB)
@@ -125,10 +125,7 @@ def test_apt_takes_the_repository_with_the_key_in_the_sources(apt: Apt) -> None:
 def test_apt_refuses_a_package_that_was_tampered_with(apt: Apt, tmp_path: Path) -> None:
     done = apt.update()
     assert done.returncode == 0, done.stderr
-    place = next((tmp_path / "repository").glob("pool/**/nfsha-node_*.deb"))
-    content = bytearray(place.read_bytes())
-    content[-1] ^= 1
-    place.write_bytes(content)
+    flip_last_bit(next((tmp_path / "repository").glob("pool/**/nfsha-node_*.deb")))
     got = apt.run("apt-get", "download", "nfsha-node")
     assert got.returncode != 0
     assert "Hash Sum mismatch" in got.stderr
@@ -150,12 +147,10 @@ def test_apt_refuses_a_repository_that_was_tampered_with(apt: Apt, tmp_path: Pat
     (dists / "Release.gpg").unlink()
     (dists / "main/binary-amd64/Packages").unlink()
     place = dists / name
-    content = bytearray(place.read_bytes())
     if name == "InRelease":
-        content = content.replace(b"Label: nfsha", b"Label: other")
+        place.write_bytes(place.read_bytes().replace(b"Label: nfsha", b"Label: other"))
     else:
-        content[-1] ^= 1
-    place.write_bytes(content)
+        flip_last_bit(place)
     done = apt.update()
     assert done.returncode != 0
     assert "signature" in done.stderr or "Hash Sum" in done.stderr or "unexpected size" in done.stderr
