@@ -22,7 +22,7 @@ from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import Fence
 from nfsha_config.host.heartbeat import Beat, Region
 from nfsha_config.host.lun import volume_devices
-from nfsha_config.host.superlock import SuperLock
+from nfsha_config.host.recovery import Recovery
 from nfsha_config.host.watch import Look, Verdict, Watch, judge
 from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
@@ -68,7 +68,7 @@ class Guard:
         self.regions = [heartbeat.find(device, len(site.nodes)) for device in volume_devices(site)]
         self.journals = journals.find_all(site)
         self.fence = Fence(Path(site.lun_path), node, site.timings)
-        self.superlock = SuperLock(site.regions, other, paths)
+        self.recovery = Recovery(site.regions, other, paths)
         self.own: dict[Region, Beat] = {}
         self.tried = False
 
@@ -80,13 +80,13 @@ class Guard:
         signal.signal(signal.SIGTERM, _stop)
         try:
             self.fence.adopt()
-            self.superlock.loosen()
+            self.recovery.loosen()
             while True:
                 self.step()
         except _Stopped:
             log.info("stopped")
         finally:
-            self.superlock.leave()
+            self.recovery.leave()
 
     def step(self) -> None:
         """One look, and what follows from it. The disk may not answer for long; then nothing is known."""
@@ -95,7 +95,7 @@ class Guard:
         now = time.monotonic()
         if self.echo.answered():
             self.watch.heard = now
-            self.superlock.release()
+            self.recovery.release()
         try:
             self.fence.care()
             seen = {region: region.read() for region in self.regions}
@@ -147,13 +147,13 @@ class Guard:
 
     def _fence(self, beating: bool) -> None:
         start = time.monotonic()
-        self.superlock.hold()
+        self.recovery.hasten()
         self.fence.take()
         now = {region: region.read().get(self.watch.other) for region in self.regions}
         beats = {region: beat for region, beat in now.items() if beat is not None}
         if len(beats) != len(self.regions) or (not beating and beats != self.watch.other_beats()):
             self.fence.give_up()
-            self.superlock.release()
+            self.recovery.release()
             raise Refused("it has made a heartbeat just now")
         journals.drop(self.journals)
         for region, beat in beats.items():

@@ -139,11 +139,11 @@ def test_a_node_that_serves_prevails_over_a_dead_one(cluster: Cluster) -> None:
 
 
 def test_the_super_lock_is_held_before_the_node_is_declared_dead(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Afterwards the file system has it (host/superlock.py)."""
+    """Afterwards the file system has it (host/recovery.py)."""
     cluster.set("master")
     cluster.peer.answers = cluster.beating = False
     seen: list[list[bool]] = []
-    monkeypatch.setattr(cluster.guard.superlock, "hold", lambda: seen.append(cluster.gone()))
+    monkeypatch.setattr(cluster.guard.recovery, "hasten", lambda: seen.append(cluster.gone()))
     cluster.step(TIMINGS.fence_after + 1)
     assert seen == [[False, False]] and cluster.gone() == [True, True]
 
@@ -157,7 +157,7 @@ def test_stopped_it_leaves_nothing_in_dlmfs(cluster: Cluster, monkeypatch: pytes
         state.write_text("Domain Map: 1 2 \nRecovery Map: \n")
 
     def step() -> None:
-        cluster.guard.superlock.hold()
+        cluster.guard.recovery.hasten()
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(cluster.guard, "step", step)
@@ -178,10 +178,10 @@ def test_the_super_lock_is_let_go_of_when_the_node_answers(cluster: Cluster, mon
     cluster.set("master")
     cluster.peer.answers = cluster.beating = False
     cluster.step(TIMINGS.fence_after + 1)
-    assert not cluster.guard.superlock.over.is_set()
+    assert not cluster.guard.recovery.over.is_set()
     cluster.peer.answers = True
     cluster.step()
-    assert cluster.guard.superlock.over.is_set()
+    assert cluster.guard.recovery.over.is_set()
 
 
 def test_a_standby_fences_nobody(cluster: Cluster) -> None:
@@ -219,7 +219,7 @@ def test_a_heartbeat_at_the_last_moment_saves_a_node(cluster: Cluster, monkeypat
     cluster.peer.answers = cluster.beating = False
     cluster.step(TIMINGS.fence_after + 1)
     assert "nfs2 is not fenced" in caplog.text and "it has made a heartbeat just now" in caplog.text
-    assert cluster.guard.superlock.over.is_set()
+    assert cluster.guard.recovery.over.is_set()
     assert cluster.gone() == [False, False] and reservation.holder(LUN) is None
     assert cluster.said("fenced") == "-"
 
