@@ -14,7 +14,7 @@ _GOOD, _BAD, _STEP = "#2a7f9e", "#c8402f", "#555555"
 _BEFORE = 10.0
 _STEP_ROWS = 6
 # How many of the small letters fit into the width of a panel.
-_CHARACTERS = 190
+_CHARACTERS = 165
 
 
 def draw(rounds: Sequence[Result], titles: dict[str, str], path: Path) -> None:
