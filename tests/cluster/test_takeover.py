@@ -11,7 +11,6 @@ from nfsha_config.site import load as site_load
 from nfsha_lab.capture import Capture, capture
 from nfsha_lab.cluster import MOUNT, WORK, Cluster
 from nfsha_lab.load import Load, make_directory
-from nfsha_lab.machine import Machine
 
 # The lock manager looks for dead nodes every 5 s, and OCFS2 goes on with it; 6 s or 11 s where nobody holds the super lock
 # (nfsha_config/host/recovery.py).
@@ -63,10 +62,11 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
             load.wait_until_writes()
         assert_called_back(seen)
         assert cluster.serving() is standby
-        began = recovery_began(standby)
+        said = standby.succeed("journalctl --boot --dmesg --output=short-unix --no-pager")
+        began = recovery_began(said)
         print(f"the last journal was replayed {began:.1f} s after the eviction")
         assert began < RECOVERY_BEGINS
-        waited = lock_waited(standby)
+        waited = float(standby.succeed("stat --format=%.Y /run/nfsha/held")) - lock_recovered(said)
         print(f"the lock was taken {waited:.1f} s after the lock manager had recovered the state volume")
         assert waited < LOCK_TAKEN
         standby.wait_until_succeeds(f"nfsha history | grep '{standby.name} took over from {active.name}'")
@@ -109,22 +109,20 @@ def assert_called_back(seen: Capture) -> None:
     assert any(wait < 1 for wait in seen.reconnects()), f"the client did not come back:\n{seen.text}"
 
 
-def recovery_began(node: Machine) -> float:
+def recovery_began(said: str) -> float:
     """Seconds from a dead node's eviction to the replay of its last journal, by the survivor's kernel."""
-    evicted, replayed = kernel_said(node, "o2dlm has evicted node"), kernel_said(node, "Begin replay journal")
+    evicted, replayed = moments(said, "o2dlm has evicted node"), moments(said, "Begin replay journal")
     return max(replayed) - max(at for at in evicted if at < max(replayed))
 
 
-def lock_waited(node: Machine) -> float:
-    """Seconds from the end of the state volume's recovery by the lock manager to the lock."""
-    recovered = kernel_said(node, f"o2dlm: End recovery on domain {SITE.state_uuid.hex.upper()}")
-    return float(node.succeed("stat --format=%.Y /run/nfsha/held")) - max(recovered)
+def lock_recovered(said: str) -> float:
+    """When the lock manager had recovered the state volume, in seconds since the epoch."""
+    return max(moments(said, f"o2dlm: End recovery on domain {SITE.state_uuid.hex.upper()}"))
 
 
-def kernel_said(node: Machine, what: str) -> list[float]:
-    """When, in seconds since the epoch."""
-    lines = node.succeed("journalctl --boot --dmesg --output=short-unix --no-pager")
-    return [float(at) for at in re.findall(rf"^([0-9.]+) .*{what}", lines, re.MULTILINE)]
+def moments(said: str, what: str) -> list[float]:
+    """When the kernel said it, in seconds since the epoch."""
+    return [float(at) for at in re.findall(rf"^([0-9.]+) .*{what}", said, re.MULTILINE)]
 
 
 def test_the_server_is_started_and_installed_anew_on_the_standby(cluster: Cluster, load: Load) -> None:

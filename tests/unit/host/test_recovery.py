@@ -39,6 +39,19 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     return made
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int]]:
+    """The locks that were asked for, each with the flags of open(2)."""
+    opened, noted = os.open, []
+
+    def note(path: Path, flags: int, mode: int) -> int:
+        noted.append((path, flags))
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(dlm.os, "open", note)
+    return noted
+
+
 def say(paths: Paths, domain: str, members: str, leaving: str = "", recovering: str = "") -> None:
     place = paths.dlm_state(domain)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -79,22 +92,16 @@ def test_held_until_the_other_node_is_recovered_volume_by_volume(paths: Paths) -
 
 
 def test_an_unknown_lock_is_asked_for_once_when_the_other_node_is_to_be_recovered(
-    paths: Paths, monkeypatch: pytest.MonkeyPatch
+    paths: Paths, asked: list[tuple[Path, int]]
 ) -> None:
-    opened, asked = os.open, []
-
-    def note(path: Path, flags: int, mode: int) -> int:
-        asked.append(path)
-        return opened(path, flags, mode)
-
-    monkeypatch.setattr(dlm.os, "open", note)
     lock = Recovery(DOMAINS, OTHER, paths)
     lock.hasten()
     await_held(lock, paths, *DOMAINS)
     asked.clear()
     say(paths, "8EA0", "1 ", recovering="2 ")
     await_held(lock, paths, *DOMAINS)
-    assert [path.parent.name for path in asked] == ["8EA0"] and asked[0].name not in {path.name for path in held_in(paths)}
+    assert [path.parent.name for path, _ in asked] == ["8EA0"]
+    assert asked[0][0].name not in {path.name for path in held_in(paths)}
     for domain in DOMAINS:
         say(paths, domain, "1 ")
     lock.leave()
@@ -121,21 +128,14 @@ def test_held_for_no_longer_than_any_recovery_takes(paths: Paths, monkeypatch: p
     await_held(lock, paths)
 
 
-def test_taken_from_the_file_system_and_let_go_of(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened, flags = os.open, []
-
-    def note(path: Path, how: int, mode: int) -> int:
-        flags.append(how)
-        return opened(path, how, mode)
-
-    monkeypatch.setattr(dlm.os, "open", note)
+def test_taken_from_the_file_system_and_let_go_of(paths: Paths, asked: list[tuple[Path, int]]) -> None:
     lock = Recovery(DOMAINS, OTHER, paths)
     lock.loosen()
     # Not at the same time.
     lock.hasten()
     await_held(lock, paths, *DOMAINS)
     lock.leave()
-    assert len(flags) == 4 and all(how & os.O_ACCMODE == os.O_RDWR for how in flags), "read-only is a shared lock"
+    assert len(asked) == 4 and all(how & os.O_ACCMODE == os.O_RDWR for _, how in asked), "read-only is a shared lock"
     assert list(paths.at("/dlm").iterdir()) == []
 
 
