@@ -50,15 +50,18 @@ class Region:
 def examine(device: Path, site: Site) -> Found:
     """Look at the device without writing to it.
 
-    Blank is only what blkid(8) and wipefs(8) know nothing of, whose first and last 8 MiB and 64 samples between
-    are zero, and which has the site's size. Raises Refused where it can't be read: an error is not "blank".
+    Blank is only what blkid(8) and wipefs(8) know nothing of, and whose first and last 8 MiB and 64 samples between
+    are zero. Raises Refused where it can't be read, since an error is not "blank", and where it has not the site's
+    size: it may have been grown, with all data on it.
     """
     size = _size(device)
     if device.is_block_device():
         run(["blockdev", "--flushbufs", device])
     if size != site.storage.size:
-        what = f"a device of {size_text(size)}, where the site says {size_text(site.storage.size)}"
-        return Found(Content.FOREIGN, what)
+        raise Refused(
+            f"{device} has {size_text(size)}, and storage.size says {size_text(site.storage.size)}; it is not used. "
+            "Give the device that size again, or mend the site on all machines; erase nothing for it"
+        )
     whole = Region(0, size)
     unknown = _unknown(device, whole)
     signature = _blkid(device, whole)

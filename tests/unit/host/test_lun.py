@@ -181,13 +181,16 @@ def test_random_bytes_at_the_end(image: Path) -> None:
 def test_wrong_size(image: Path, size: int, said: str) -> None:
     with image.open("r+b") as file:
         file.truncate(size)
-    assert look(image) == Found(Content.FOREIGN, f"a device of {said}, where the site says 192MiB")
+    with pytest.raises(Refused) as refused:
+        look(image)
+    assert f" has {said}, and storage.size says 192MiB; it is not used. " in str(refused.value)
+    assert "wipefs" not in str(refused.value), "who has grown the disk of a cluster must not be told to erase it"
 
 
 def test_no_size(tmp_path: Path) -> None:
     empty = disks.blank(tmp_path, 0)
-    with disks.attached(empty) as device:
-        assert lun.examine(device, SITE) == Found(Content.FOREIGN, "a device of 0, where the site says 192MiB")
+    with disks.attached(empty) as device, pytest.raises(Refused, match=r" has 0, and storage[.]size says 192MiB; "):
+        lun.examine(device, SITE)
 
 
 def test_no_device(tmp_path: Path) -> None:
