@@ -12,7 +12,8 @@ from nfsha_config.site.model import Site, Timings
 
 log = logging.getLogger(__name__)
 
-# Seconds between two looks whether a reservation still stands; the target forgets it when it restarts.
+# Seconds between two looks whether a reservation still stands, and lets this node write: the target forgets it when it
+# restarts, and this node when its session was broken.
 _CARE = 2.0
 
 
@@ -48,13 +49,14 @@ class Fence:
         self.until = time.monotonic() + self.seconds
 
     def give_up(self) -> None:
-        """Let everybody write again."""
+        """Let everybody write again. Raises CommandFailed; `care` tries again then."""
         if self.until is not None:
-            self.until = None
+            self.until = float("-inf")
             reservation.give_up(self.device, self.key)
+            self.until = None
 
     def care(self) -> None:
-        """Take it anew where the target has forgotten it; give it up when its time is over."""
+        """Go on with it, and give it up when its time is over. Raises Refused or CommandFailed."""
         now = time.monotonic()
         if self.until is None or now < self.next:
             return
@@ -62,8 +64,8 @@ class Fence:
         if now > self.until:
             self.give_up()
             log.info("%s: everybody may write again", self.device)
-        elif not reservation.keeps(self.device, self.key):
-            reservation.take(self.device, self.key)
+        else:
+            reservation.renew(self.device, self.key)
 
 
 def wait_until_admitted(site: Site, node: int) -> None:

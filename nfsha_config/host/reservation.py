@@ -1,7 +1,7 @@
 """SCSI-3 persistent reservations: while one is held, the target takes writes from its registrants alone.
 
-nfsha holds none but while it fences: tgt forgets a registration with the session it came by (usr/spc.c), so after each
-reconnect of a node with a standing one, that node's own writes would fail.
+nfsha holds none but while it fences: to tgt a registration is that of a session, and outlives it (usr/spc.c,
+lookup_registration_by_nexus), so after a reconnect the writes of the holder itself fail until it has registered again.
 """
 
 from __future__ import annotations
@@ -45,35 +45,45 @@ def take(device: Path, own: int) -> None:
     held = holder(device)
     if held not in (None, own):
         raise Refused(f"{device}: reserved by key {held:#x} already")
-    _out(device, "--register-ignore", f"--param-sark={own:x}")
-    try:
-        _out(device, "--reserve", f"--param-rk={own:x}", f"--prout-type={_TYPE}")
-    except CommandFailed:
-        # Two nodes at once: the one that came second must not go on as a registrant of the first one's reservation.
-        _unregister(device, own)
-        raise
+    _register(device, own)
+    if held is None:
+        try:
+            _out(device, "--reserve", f"--param-rk={own:x}", f"--prout-type={_TYPE}")
+        except CommandFailed:
+            # Two nodes at once: the one that came second must not go on as a registrant of the first one's reservation.
+            _unregister(device, own)
+            raise
     for other in _registered(device) - {own}:
         _preempt(device, own, other)
     if holder(device) != own:
         raise CommandFailed(f"{device}: the target took the reservation, and yet it is not there")
 
 
-def keeps(device: Path, own: int) -> bool:
-    """Whether this key is registered and holds the reservation. Raises CommandFailed."""
-    return own in _registered(device) and holder(device) == own
+def renew(device: Path, own: int) -> None:
+    """Go on with it in the present session, and take it anew where the target has forgotten it. Raises as `take`."""
+    if holder(device) == own:
+        _register(device, own)
+    else:
+        take(device, own)
 
 
 def give_up(device: Path, own: int) -> None:
-    """Let everybody write again; nothing to give up is no error."""
-    words = ("--release", f"--param-rk={own:x}", f"--prout-type={_TYPE}")
-    run(_words("--out", device, *words), check=False, timeout=_DEADLINE)
-    _unregister(device, own)
+    """Let everybody write again; nothing to give up is no error. Raises CommandFailed."""
+    if holder(device) == own:
+        # A release would leave what is held by an earlier session of this node.
+        clear(device, own)
+    else:
+        _unregister(device, own)
 
 
 def clear(device: Path, own: int) -> None:
     """Take away whatever is reserved and registered. Raises CommandFailed."""
-    _out(device, "--register-ignore", f"--param-sark={own:x}")
+    _register(device, own)
     _out(device, "--clear", f"--param-rk={own:x}")
+
+
+def _register(device: Path, own: int) -> None:
+    _out(device, "--register-ignore", f"--param-sark={own:x}")
 
 
 def _preempt(device: Path, own: int, other: int) -> None:

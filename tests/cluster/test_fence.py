@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from nfsha_config.site import load as site_load
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
 pytestmark = pytest.mark.long
+SITE = site_load.load_file(site_load.LAB)
+# Ends the connection of one node; it comes again.
+_BREAK = """
+tgtadm --lld iscsi --op show --mode conn --tid 1 | awk '
+    /Session:/ {{ session = $2 }} /Connection:/ {{ connection = $2 }}
+    /IP Address: {address}$/ {{ print session, connection }}
+' | while read -r session connection; do
+    tgtadm --lld iscsi --op delete --mode conn --tid 1 --sid "$session" --cid "$connection"
+    echo ended
+done | grep ended
+"""
 _HANGS = "/run/systemd/system/nfs-server.service.d/zz-hangs.conf"
 # Takes the connection of one node in place of tgtd, says nothing on it, and keeps it for longer than the node waits.
 _MUTE = """
@@ -62,6 +74,26 @@ def test_a_node_whose_server_does_not_end_resets_itself(cluster: Cluster, load: 
         load.wait_until_writes()
         assert cluster.runs_nfsd(heir)
         active.wait_until_up(200, not_boot=boot)
+        active.wait_until_booted()
+        assert cluster.settle() is heir
+    cluster.assert_healthy()
+    load.stop_and_check(crash=True)
+
+
+def test_the_connection_of_the_node_that_fences_breaks(cluster: Cluster, load: Load) -> None:
+    """To the target it is another registrant then, and must register again before it may write."""
+    active = cluster.serving()
+    heir = cluster.other(active)
+    with cluster.one_server_at_most():
+        active.crash()
+        heir.wait_until_succeeds("test -e /run/nfsha/fenced", 60)
+        load.wait_until_writes()
+        cluster.target.succeed(_BREAK.format(address=heir.address))
+        load.wait_until_writes()
+        assert cluster.serving() is heir
+        heir.wait_until_succeeds("journalctl --boot --unit nfsha-fence | grep 'everybody may write again'", 120)
+        assert "NO reservation" in heir.succeed(f"sg_persist --no-inquiry --in --read-reservation {SITE.lun_path}")
+        active.start()
         active.wait_until_booted()
         assert cluster.settle() is heir
     cluster.assert_healthy()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SG_PERSIST = r"""
-: >>keys; : >>holder; echo "$*" >>calls
+: >>keys; : >>holder; : >>gone; : >>old; echo "$*" >>calls
 for word; do
     case $word in
     --param-rk=*) rk=${word#*=} ;;
@@ -20,7 +20,7 @@ for word; do
     esac
 done
 conflict() { echo 'PR out: Reservation conflict' >&2; exit 24; }
-registered() { grep -qx "$1" keys || conflict; }
+registered() { grep -qx "$1" keys && ! grep -qx "$1" gone || conflict; }
 forget() { grep -vx "$1" keys >left || true; mv left keys; }
 [ ! -e broken ] || { echo 'PR in: command not supported' >&2; exit 9; }
 case $what in
@@ -40,24 +40,30 @@ case $what in
         echo '  PR generation=0x2, there is NO reservation held'
     fi
     ;;
---register-ignore) forget "$sark"; echo "$sark" >>keys ;;
+--register-ignore)
+    forget "$sark"; echo "$sark" >>keys
+    if grep -qx "$sark" gone; then sed -i "/^$sark$/d" gone; echo "$sark" >>old; fi
+    ;;
 --register)
-    registered "$rk"; [ "$sark" = 0 ]; forget "$rk"
+    registered "$rk"; [ "$sark" = 0 ]; ! grep -qx "$rk" old || { echo "$rk" >>gone; exit 0; }
+    forget "$rk"
     [ "$(cat holder)" != "$rk" ] || : >holder
     ;;
 --reserve)
     [ ! -e rival ] || { cat rival >>keys; cat rival >holder; }
     registered "$rk"
-    [ ! -s holder ] || [ "$(cat holder)" = "$rk" ] || conflict
+    [ ! -s holder ] || { [ "$(cat holder)" = "$rk" ] && ! grep -qx "$rk" old; } || conflict
     echo "$rk" >holder
     ;;
 --preempt) registered "$rk"; registered "$sark"; forget "$sark" ;;
---release) registered "$rk"; [ "$(cat holder)" != "$rk" ] || : >holder ;;
---clear) registered "$rk"; : >keys; : >holder ;;
+--release) registered "$rk"; [ "$(cat holder)" != "$rk" ] || grep -qx "$rk" old || : >holder ;;
+--clear) registered "$rk"; : >keys; : >holder; : >old ;;
 *) echo "unknown: $*" >&2; exit 1 ;;
 esac
 """
-"""A target with one LUN: keys and holder in files beside it. `rival` reserves first, `broken` knows no reservations."""
+"""A target with one LUN: keys and holder in files beside it, those of sessions that are gone in `gone`, and in `old` those
+that have registered again since. `rival` reserves first, `broken` knows no reservations.
+"""
 
 
 @dataclass
@@ -79,6 +85,18 @@ def held_by(target: Path, key: int) -> None:
     """Somebody holds a reservation."""
     for name in ("keys", "holder"):
         (target / name).write_text(f"{key:x}\n")
+
+
+def keeps(target: Path, key: int) -> bool:
+    """Whether this key holds the reservation, and its node may write."""
+    keys, holder, gone = ((target / name).read_text().split() for name in ("keys", "holder", "gone"))
+    return f"{key:x}" in keys and [f"{key:x}"] == holder and f"{key:x}" not in gone
+
+
+def reconnect(target: Path, key: int) -> None:
+    """The session of this key's node has broken, and it has another one."""
+    with (target / "gone").open("a") as gone:
+        gone.write(f"{key:x}\n")
 
 
 def program(folder: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from nfsha_config.host.fence import Fence
 from nfsha_config.problems import CommandFailed, Refused
 
 from . import disks
-from .standins import SG_PERSIST, Clock, held_by, program
+from .standins import SG_PERSIST, Clock, held_by, keeps, program, reconnect
 
 SITE = disks.site()
 TIMINGS = SITE.timings
@@ -25,7 +25,7 @@ def test_a_reservation_is_given_up_when_its_time_is_over(clock: Clock, target: P
     keeper.take()
     clock.now += KEPT
     keeper.care()
-    assert reservation.keeps(LUN, ONE)
+    assert keeps(target, ONE)
     clock.now += 2.0
     keeper.care()
     assert reservation.holder(LUN) is None and keeper.until is None
@@ -46,10 +46,38 @@ def test_a_reservation_that_the_target_has_forgotten_is_taken_anew(clock: Clock,
     assert reservation.holder(LUN) is None
     clock.now += 0.1
     keeper.care()
-    assert reservation.keeps(LUN, ONE)
+    assert keeps(target, ONE)
     clock.now += KEPT - 1.9
     keeper.care()
     assert reservation.holder(LUN) is None, "taking it anew does not make it last longer"
+
+
+def test_a_node_whose_session_was_broken_may_write_again(clock: Clock, target: Path) -> None:
+    keeper = Fence(LUN, 1, TIMINGS)
+    keeper.take()
+    keeper.care()
+    reconnect(target, ONE)
+    clock.now += 2.0
+    keeper.care()
+    assert keeps(target, ONE)
+    reconnect(target, ONE)
+    clock.now += KEPT
+    keeper.care()
+    assert reservation.holder(LUN) is None and keeper.until is None
+
+
+def test_giving_up_is_tried_until_it_is_done(clock: Clock, target: Path) -> None:
+    """What stood for ever would shut this node out with its next session."""
+    keeper = Fence(LUN, 1, TIMINGS)
+    keeper.take()
+    (target / "broken").touch()
+    with pytest.raises(CommandFailed):
+        keeper.give_up()
+    (target / "broken").unlink()
+    assert reservation.holder(LUN) == ONE
+    clock.now += 2.0
+    keeper.care()
+    assert reservation.holder(LUN) is None and keeper.until is None
 
 
 def test_a_reservation_of_an_earlier_run_is_kept_for_its_whole_time(clock: Clock, target: Path) -> None:
@@ -58,7 +86,7 @@ def test_a_reservation_of_an_earlier_run_is_kept_for_its_whole_time(clock: Clock
     keeper.adopt()
     clock.now += KEPT
     keeper.care()
-    assert reservation.keeps(LUN, ONE)
+    assert keeps(target, ONE)
     clock.now += 2.0
     keeper.care()
     assert reservation.holder(LUN) is None
@@ -83,7 +111,7 @@ def test_a_reservation_that_was_not_got_is_not_cared_for(clock: Clock, target: P
         keeper.take()
     keeper.care()
     keeper.give_up()
-    assert reservation.keeps(LUN, TWO)
+    assert keeps(target, TWO)
 
 
 def test_without_a_reservation_a_node_is_admitted_at_once(clock: Clock, target: Path) -> None:
@@ -116,7 +144,7 @@ def test_the_other_nodes_reservation_is_waited_for(clock: Clock, target: Path, m
     monkeypatch.setattr(clock, "sleep", given_up_after_a_while)
     fence.wait_until_admitted(SITE, 1)
     assert 1020 < clock.now < 1025
-    assert "--clear" not in (target / "calls").read_text()
+    assert f"{ONE:x}" not in (target / "calls").read_text()
 
 
 def test_a_reservation_that_its_holder_left_is_cleared_in_the_end(clock: Clock, target: Path) -> None:

@@ -20,7 +20,7 @@ from nfsha_config.paths import Paths, templates
 from nfsha_config.problems import Refused
 
 from . import disks
-from .standins import Clock, block
+from .standins import Clock, block, keeps
 
 SITE = disks.site()
 TIMINGS = SITE.timings
@@ -116,7 +116,7 @@ def test_a_dead_node_is_kept_out_and_declared_dead(cluster: Cluster, target: Pat
     cluster.peer.answers = cluster.beating = False
     cluster.step(TIMINGS.fence_after + 1)
     assert cluster.gone() == [True, True]
-    assert reservation.keeps(LUN, ONE)
+    assert keeps(target, ONE)
     assert cluster.said("fenced").startswith("nfs2 ")
     cluster.live("1")
     cluster.step()
@@ -244,7 +244,7 @@ def test_a_standby_that_is_cut_off_does_not_claim_the_address(cluster: Cluster) 
     assert cluster.gone() == [False, False]
 
 
-def test_the_node_that_serves_fences_one_that_is_cut_off(cluster: Cluster) -> None:
+def test_the_node_that_serves_fences_one_that_is_cut_off(cluster: Cluster, target: Path) -> None:
     cluster.set("held")
     cluster.peer.answers = False
     cluster.step(4)
@@ -253,7 +253,7 @@ def test_the_node_that_serves_fences_one_that_is_cut_off(cluster: Cluster) -> No
         cluster.step()
         if cluster.gone() == [True, True]:
             break
-    assert cluster.gone() == [True, True] and reservation.keeps(LUN, ONE) and cluster.said("isolated") == "0\n"
+    assert cluster.gone() == [True, True] and keeps(target, ONE) and cluster.said("isolated") == "0\n"
 
 
 def test_a_look_that_took_too_long_decides_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

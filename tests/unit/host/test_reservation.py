@@ -9,7 +9,7 @@ import pytest
 from nfsha_config.host import reservation
 from nfsha_config.problems import CommandFailed, Refused
 
-from .standins import SG_PERSIST, program
+from .standins import SG_PERSIST, keeps, program, reconnect
 
 LUN = Path("/dev/disk/by-path/lun")
 ONE, TWO = reservation.key(1), reservation.key(2)
@@ -33,13 +33,13 @@ def test_keys_tell_whose_they_are() -> None:
 
 
 def test_taken_kept_and_given_up(target: Path) -> None:
-    assert reservation.holder(LUN) is None and not reservation.keeps(LUN, TWO)
+    assert reservation.holder(LUN) is None and not keeps(target, TWO)
     reservation.take(LUN, TWO)
     assert state(target) == (["6e66736800000002"], "6e66736800000002")
     assert reservation.holder(LUN) == TWO
-    assert reservation.keeps(LUN, TWO) and not reservation.keeps(LUN, ONE)
+    assert keeps(target, TWO) and not keeps(target, ONE)
     reservation.take(LUN, TWO)
-    assert reservation.keeps(LUN, TWO)
+    assert keeps(target, TWO)
     reservation.give_up(LUN, TWO)
     assert state(target) == ([], "")
     reservation.give_up(LUN, TWO)
@@ -72,11 +72,32 @@ def test_the_loser_of_a_race_may_not_write(target: Path) -> None:
     assert state(target) == (["6e66736800000001"], "6e66736800000001")
 
 
-def test_a_registration_without_the_reservation_keeps_nothing(target: Path) -> None:
-    given(target, TWO)
-    assert not reservation.keeps(LUN, TWO)
-    given(target, ONE, holder=TWO)
-    assert not reservation.keeps(LUN, TWO)
+def test_a_reconnect_does_not_shut_the_holder_out(target: Path) -> None:
+    """To tgt a registration is that of a session, and what is held by one that is gone stays held."""
+    reservation.take(LUN, TWO)
+    reconnect(target, TWO)
+    assert not keeps(target, TWO)
+    reservation.renew(LUN, TWO)
+    assert keeps(target, TWO)
+    reservation.renew(LUN, TWO)
+    reservation.take(LUN, TWO)
+    assert keeps(target, TWO)
+    reservation.give_up(LUN, TWO)
+    assert state(target) == ([], "")
+    reservation.take(LUN, ONE)
+    reconnect(target, ONE)
+    reservation.give_up(LUN, ONE)
+    assert state(target) == ([], "")
+
+
+def test_what_the_target_has_forgotten_is_taken_anew(target: Path) -> None:
+    reservation.renew(LUN, TWO)
+    assert keeps(target, TWO)
+    given(target, ONE, holder=ONE)
+    with pytest.raises(Refused, match="reserved by key"):
+        reservation.renew(LUN, TWO)
+    reservation.give_up(LUN, TWO)
+    assert state(target) == (["6e66736800000001"], "6e66736800000001"), "who is fenced may not register"
 
 
 def test_a_target_that_only_says_yes(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,5 +121,6 @@ def test_a_target_without_reservations(target: Path) -> None:
     with pytest.raises(CommandFailed, match="not supported"):
         reservation.take(LUN, TWO)
     with pytest.raises(CommandFailed, match="not supported"):
-        reservation.keeps(LUN, TWO)
-    reservation.give_up(LUN, TWO)
+        reservation.renew(LUN, TWO)
+    with pytest.raises(CommandFailed, match="not supported"):
+        reservation.give_up(LUN, TWO)
