@@ -13,10 +13,12 @@ import time
 from collections import defaultdict, deque
 
 from nfsha_config.host import heartbeat, mounts, nfsd
+from nfsha_config.host.claim import Claim
 from nfsha_config.host.duplicate import other_owner
 from nfsha_config.host.inquiry import Inquiry
 from nfsha_config.host.keepalived import Watchdog
 from nfsha_config.host.promotion import READY
+from nfsha_config.host.revival import Revival
 from nfsha_config.host.trial import Trial
 from nfsha_config.host.unresolved import Unresolved
 from nfsha_config.host.write import overwrite, read
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 MENDED = 60.0
 """Seconds for which a node that has failed stays unfit, so that the service does not go to and fro."""
 
-_SERVER, _NFSDCLD = "nfs-server.service", "nfsdcld.service"
+_SERVER, _NFSDCLD, _LOCK = "nfs-server.service", "nfsdcld.service", "nfsha-active.target"
 # Seconds between two looks.
 _LOOK = 2.0
 # Seconds between two looks at the gate: each starts a program.
@@ -40,7 +42,7 @@ _GATE = 5.0
 _CALM = 4.0
 # Seconds between two attempts to mend the same thing.
 _RETRY = 10.0
-# How often the server is started again within so many seconds, before it is given up.
+# How often the same is started again within so many seconds, before it is given up.
 _TIMES, _OFTEN = 2, 120.0
 # Seconds after which a master should have the lock, or wait for it.
 _PROMPT = 4.0
@@ -61,6 +63,8 @@ class Health:
         self.keepalived = Watchdog(site.timings.vrrp_interval, paths)
         self.trials = {region: Trial(paths.at(mount)) for region, mount in site.regions.items()}
         self.unresolved = Unresolved(paths)
+        self.claim = Claim(site.network.virtual_address.ip, paths)
+        self.revival = Revival()
         # A file system waits while o2cb makes sure that another node is dead, and recovers it.
         self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None
@@ -80,6 +84,7 @@ class Health:
 
     def look(self, now: float) -> str:
         """Why this node is unfit to serve, "" if it is fit. now: seconds of the monotonic clock."""
+        self.claim.look(now)
         simple = self._unable(now)
         if simple:
             return simple
@@ -95,10 +100,13 @@ class Health:
         """What keeps a node from serving as long as it lasts."""
         if self.paths.maintenance.exists():
             return "in maintenance, until: nfsha maintenance off"
-        mounted = mounts.ocfs2(self.paths)
+        mounted, read_only = mounts.ocfs2(self.paths), mounts.read_only(self.paths)
         for place in (STATE_MOUNT, DATA_MOUNT):
             if place not in mounted:
+                self.revival.look(now)
                 return f"{place} is not mounted"
+            if place in read_only:
+                return f"{place} has become read-only; see journalctl --dmesg, and reboot this node"
         # Asked at each look, since it notes when the gate was opened.
         promoting = self._promoting(now)
         if self.gate_fault or (now - self.gate_asked >= _GATE and not promoting):
@@ -145,7 +153,9 @@ class Health:
         if self.claimed is not None:
             # A holder that was killed has left nothing behind.
             if now - self.claimed >= _PROMPT and not read(self.paths.processes("nfsha-active.service")):
-                self._mend("nfsha-active.target", "start", now)
+                if self._often(_LOCK, now):
+                    return "can't ask for the lock; see: journalctl -u nfsha-active"
+                self._mend(_LOCK, "start", now)
             return ""
         for region in self.trials:
             silent = self._since_heartbeat(region)

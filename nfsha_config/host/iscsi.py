@@ -91,7 +91,10 @@ def _wait_for(device: Path) -> None:
     deadline = time.monotonic() + _DEVICE_DEADLINE
     while not device.exists():
         if time.monotonic() > deadline:
-            raise Refused(f"{device}: did not come after the login; does the target serve it to this node's address?")
+            raise Refused(
+                f"{device}: did not come after the login; on the target: systemctl status nfsha-target tgt; "
+                "it is tried again every minute"
+            )
         try:
             run(["udevadm", "settle", f"--exit-if-exists={device}", "--timeout=5"], check=False)
         except CommandFailed:

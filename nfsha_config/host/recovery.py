@@ -38,7 +38,7 @@ _LIMIT = 60.0
 # Seconds for a lock that one has to be gone.
 _LEAVE = 1.0
 
-Task = Callable[[Domain, Event], None]
+_Task = Callable[[Domain, Event], None]
 
 
 class Recovery:
@@ -76,7 +76,7 @@ class Recovery:
         for thread in self.threads:
             thread.join(_LEAVE)
 
-    def _begin(self, name: str, task: Task) -> None:
+    def _begin(self, name: str, task: _Task) -> None:
         self.threads = [thread for thread in self.threads if thread.is_alive()]
         for domain in self.domains:
             thread = Thread(target=_attempt, args=(task, domain, self.over), name=f"{name} {domain.name}", daemon=True)
@@ -94,20 +94,22 @@ class Recovery:
             _await(lambda: domain.recovered(self.other), over)
 
     def _wake(self, domain: Domain, over: Event) -> None:
-        _await(lambda: domain.dead(self.other), over)
-        if domain.dead(self.other):
+        if _await(lambda: domain.dead(self.other), over):
             with domain.lock(f"nfsha-{time.monotonic_ns()}"):
                 pass
 
 
-def _attempt(task: Task, domain: Domain, over: Event) -> None:
+def _attempt(task: _Task, domain: Domain, over: Event) -> None:
     try:
         task(domain, over)
     except OSError as error:
         log.info("%s: %s", domain.folder, error.strerror)
 
 
-def _await(enough: Callable[[], bool], over: Event) -> None:
+def _await(enough: Callable[[], bool], over: Event) -> bool:
+    """Whether it came, before all was over or too late."""
     deadline = time.monotonic() + _LIMIT
-    while not enough() and not over.wait(_LOOK) and time.monotonic() < deadline:
-        pass
+    while not enough():
+        if over.wait(_LOOK) or time.monotonic() >= deadline:
+            return False
+    return True

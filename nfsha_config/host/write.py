@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 
 def read(path: Path) -> str | None:
-    """The text of a file, None where there is none; what is no UTF-8 comes back through write byte by byte."""
+    """The text of a file, None where there is none; what is no UTF-8 comes back through write byte by byte.
+
+    A process or control group may go between the opening and the reading: ESRCH (proc(5)), ENODEV (kernfs).
+    """
     try:
         return path.read_bytes().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESRCH, errno.ENODEV):
+            return None
+        raise
 
 
 def content(path: Path) -> str:

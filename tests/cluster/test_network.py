@@ -53,6 +53,24 @@ def test_the_link_between_the_nodes_is_cut(cluster: Cluster, load: Load) -> None
     load.stop_and_check()
 
 
+def test_a_node_boots_while_the_link_is_cut(cluster: Cluster, load: Load) -> None:
+    """It can't mount the volumes then, and takes part again when the link is back."""
+    active, network = cluster.serving(), cluster.lab.network
+    standby = cluster.other(active)
+    with cluster.one_server_at_most():
+        goes, stays = standby.boot_id(), active.boot_id()
+        network.cut(active.name, standby.name)
+        standby.wait_until_up(200, not_boot=goes)
+        standby.wait_until_succeeds("systemctl is-failed var-lib-nfs.mount srv-nfs4-data.mount", 400)
+        load.wait_until_writes()
+        assert cluster.runs_nfsd(active) and active.boot_id() == stays
+        network.join(active.name, standby.name)
+        assert cluster.settle() is active
+        load.wait_until_writes()
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
 @pytest.mark.parametrize("deaf", ["the standby", "the serving node"])
 def test_one_direction_between_the_nodes_is_lost(cluster: Cluster, load: Load, deaf: str) -> None:
     """VRRP is heard by one of them only, or by both; the connection of o2cb is lost all the same."""

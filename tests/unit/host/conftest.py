@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nfsha_config.host import fence, guard, nfs41
+from nfsha_config.host import claim, fence, guard, nfs41
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 
 from . import disks
@@ -68,7 +68,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     programs = tmp_path / "programs"
     programs.mkdir()
     program(programs, "nft", '[ "$*" = "list table inet nfsha" ] && cat table', monkeypatch)
-    program(programs, "systemctl", 'echo "$*" >>notes', monkeypatch)
+    program(programs, "systemctl", '[ "$1" != is-failed ] || exec test -e failed\necho "$*" >>notes', monkeypatch)
+    monkeypatch.setattr(claim, "is_here", lambda address: True)
     program(programs, "arping", ARPING, monkeypatch)
     (programs / "table").touch()
     with socket.create_server(("127.0.0.1", 0)) as closed:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from nfsha_config.host import health
+from nfsha_config.host import claim, health
 from nfsha_config.host.health import MENDED, READY
 from nfsha_config.host.trial import Trial
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT
@@ -23,6 +24,7 @@ from .nfsserver import Server
 from .standins import program
 
 GATE = "/usr/libexec/nfsha/gate"
+ACTIVE = "/sys/fs/cgroup/system.slice/nfsha-active.service/cgroup.procs"
 
 
 def test_a_standby_that_is_well(node: Node) -> None:
@@ -44,6 +46,28 @@ def test_a_volume_that_is_not_mounted(node: Node, mount: str) -> None:
     assert node.look(2.0) == f"{mount} is not mounted"
     node.put("/proc/self/mounts", MOUNTS)
     assert node.look(4.0) == ""
+
+
+@pytest.mark.parametrize("mount", [STATE_MOUNT, DATA_MOUNT])
+def test_a_volume_that_became_read_only(node: Node, mount: str) -> None:
+    node.put("/proc/self/mounts", MOUNTS.replace(f"{mount} ocfs2 rw", f"{mount} ocfs2 ro,noatime"))
+    assert node.look(0.0) == f"{mount} has become read-only; see journalctl --dmesg, and reboot this node"
+    node.put("/proc/self/mounts", MOUNTS.replace("rw", "rw,errors=remount-ro"))
+    assert node.look(2.0) == ""
+
+
+def test_a_mount_that_failed_is_tried_again_every_minute(node: Node) -> None:
+    node.put("/proc/self/mounts")
+    assert node.look(0.0) and node.done() == [], "what an admin has stopped stays so"
+    (node.programs / "failed").touch()
+    assert all(node.look(now) for now in (2.0, 59.0, 60.0, 62.0, 119.0))
+    assert node.done() == ["start --no-block nfsha-node.target"]
+    assert node.look(120.0) and len(node.done()) == 2
+    node.put("/var/lib/nfsha/maintenance")
+    assert node.look(200.0) and len(node.done()) == 2
+    node.take("/var/lib/nfsha/maintenance")
+    node.put("/proc/self/mounts", MOUNTS)
+    assert node.look(300.0) == "" and len(node.done()) == 2
 
 
 def gate(node: Node, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,12 +146,51 @@ def test_a_master_without_the_lock_asks_for_it_every_ten_seconds(node: Node) -> 
     assert node.done() == ["start --no-block nfsha-active.target"] * 2
 
 
-def test_a_master_that_waits_for_the_lock_is_left_alone(node: Node) -> None:
-    processes = "/sys/fs/cgroup/system.slice/nfsha-active.service/cgroup.procs"
+def test_a_master_that_can_not_ask_for_the_lock_gives_the_address_up(node: Node) -> None:
+    """As where the state volume takes no writes: the other node may do better."""
     node.put("/run/nfsha/master")
-    node.put(processes, "1372\n")
+    assert [node.look(now) for now in (0.0, 4.0, 14.0, 23.9)] == [""] * 4
+    assert node.look(24.0) == "can't ask for the lock; see: journalctl -u nfsha-active"
+    node.take("/run/nfsha/master")
+    assert node.look(23.9 + MENDED) and node.look(24.0 + MENDED) == ""
+
+
+def test_a_node_that_is_not_master_lets_go(node: Node) -> None:
+    """A stop by notify may fail, and be overtaken by a start."""
+    node.put(ACTIVE, "1372\n")
+    assert [node.look(now) for now in (0.0, 9.9)] == [""] * 2 and node.done() == []
+    node.look(10.0)
+    assert node.done() == ["stop --no-block nfsha-active.service"]
+    node.take(ACTIVE)
+    node.look(20.0)
+    node.put(ACTIVE, "1373\n")
+    node.look(22.0)
+    node.put("/run/nfsha/master")
+    node.look(32.0)
+    assert len(node.done()) == 1
+
+
+def test_a_master_without_the_address_begins_anew(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two notices in one moment the older one may come last, and then nobody serves."""
+    asked = []
+    monkeypatch.setattr(claim, "is_here", lambda address: asked.append(address))
+    node.put("/run/nfsha/master")
+    node.put(ACTIVE, "1372\n")
+    for now in (0.0, 9.9, 10.0, 19.9):
+        node.look(now)
+    assert node.done() == ["try-restart --no-block keepalived.service"]
+    assert set(asked) == {SITE.network.virtual_address.ip}
+
+
+def test_only_an_address_of_this_machine_is_here() -> None:
+    assert claim.is_here(IPv4Address("127.0.0.1")) and not claim.is_here(IPv4Address("192.0.2.10"))
+
+
+def test_a_master_that_waits_for_the_lock_is_left_alone(node: Node) -> None:
+    node.put("/run/nfsha/master")
+    node.put(ACTIVE, "1372\n")
     assert [node.look(now) for now in (0.0, 4.0, 60.0)] == [""] * 3 and node.done() == []
-    node.take(processes)
+    node.take(ACTIVE)
     assert node.look(62.0) == "" and node.done() == ["start --no-block nfsha-active.target"]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -32,6 +34,15 @@ def test_other_text_or_mode_is_a_change(text: str, mode: int, tmp_path: Path) ->
     write(path, "text\n")
     assert write(path, text, mode)
     assert (read(path), path.stat().st_mode & 0o7777) == (text, mode)
+
+
+def test_a_process_that_goes_while_it_is_read_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (errno.ENOENT, errno.ESRCH, errno.ENODEV):
+        monkeypatch.setattr(Path, "read_bytes", Mock(side_effect=OSError(number, "gone")))
+        assert read(Path("/proc/1/stat")) is None
+    monkeypatch.setattr(Path, "read_bytes", Mock(side_effect=OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"):
+        read(Path("/proc/1/stat"))
 
 
 def test_a_secret_is_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
