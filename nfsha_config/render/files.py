@@ -118,12 +118,15 @@ def _place(path: str, site: Site) -> str:
 
 def _render(template: str, package: str, site: Site, node: Node | None, secrets: Secrets | None) -> str:
     clients = dict.fromkeys(client for export in site.exports for client in export.clients)
+    options = [option for export in site.exports for option in export.options]
+    ways = [option for option in options if option == "insecure" or option.startswith("sec=")]
     first = site.exports[0].path.removeprefix(paths.EXPORT_ROOT)
     values = {
         "header": f"Managed by nfsha: change /etc/nfsha/site.toml, then run `nfsha configure {package}`.",
         "site": site, "node": node, "secrets": secrets,
         "peers": [other for other in site.nodes if other != node],
         "export_root": paths.EXPORT_ROOT, "state_mount": paths.STATE_MOUNT, "data_mount": paths.DATA_MOUNT,
-        "root_clients": list(clients), "client_export": first, "prevails": PREVAILS,
+        "root_clients": list(clients), "root_options": ["ro", "sync", "no_subtree_check", "fsid=0", *ways],
+        "client_export": first, "prevails": PREVAILS,
     }  # fmt: skip
     return environment().get_template(template).render(values)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from nfsha_config.host.promotion import READY
 from tests.golden.sites import SITES, rendered
 
 from .machine import on_machine
@@ -53,9 +54,8 @@ def test_one_that_started_before_its_lease_was_changed() -> None:
     assert _admit("lab", "sed -i 's/lease-time = .*/lease-time = 20/' /etc/nfs.conf.d/nfsha.conf") == ["open"]
 
 
-def test_a_name_server_that_does_not_answer() -> None:
-    """The gate is not kept closed for the 20 s that the resolver would wait for each name."""
-    mute = """
+# Takes the place of a name server.
+_MUTE = """
     sed -i /client/d /etc/hosts
     echo 'nameserver 127.0.0.1' >/etc/resolv.conf
     sed -i '/^hosts:/s/:.*/: files dns/' /etc/nsswitch.conf
@@ -70,11 +70,30 @@ time.sleep(60)
 ' & mute=$!
     trap 'kill $mute' EXIT
     until [ -e /run/mute ]; do sleep 0.05; done
-    """
+"""
+
+
+def test_a_name_server_that_does_not_answer() -> None:
+    """The gate is not kept closed for the 20 s that the resolver would wait for each name."""
     begun = time.monotonic()
-    said = _admit("lab", mute)
+    said = _admit("lab", _MUTE)
     assert "asked" in said and "unresolved" in said
     assert time.monotonic() - begun < 20.0
+
+
+def test_a_name_server_that_does_not_answer_for_many_names() -> None:
+    """Who has an address is let in before the promotion would count as failed."""
+    clients = "one(ro) two(ro) three(ro) 192.0.2.0/24(rw,sync,no_subtree_check) four(ro) 10.0.0.1(ro,sync,no_subtree_check)"
+    change = f"sed -i 's|$| {clients}|;/^#/d' /etc/exports.d/nfsha.exports; : >/run/nfsha/exports/etab; {_MUTE}"
+    begun = time.monotonic()
+    said = _admit("lab", f"{change}\ntrap 'kill $mute; cut -d \"(\" -f 1 /run/nfsha/exports/etab; echo' EXIT")
+    assert time.monotonic() - begun < READY
+    assert "nfsha: to find all clients' names takes too long; those with an address are let in now" in said
+    assert {"open", "unresolved"} < {*said}
+    assert {line for line in said if line.startswith("/srv")} == {
+        "/srv/nfs4\t192.168.50.10", "/srv/nfs4\t192.0.2.0/24", "/srv/nfs4\t10.0.0.1",
+        "/srv/nfs4/data\t192.0.2.0/24", "/srv/nfs4/data\t10.0.0.1",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

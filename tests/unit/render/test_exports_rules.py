@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nfsha_config import render
 from nfsha_config.problems import InputError
 from nfsha_config.site import load
 
@@ -37,6 +38,30 @@ def _site_takes(key: str, values: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def _rendered(options: str) -> str:
+    """The lines of a site with these options, as TOML has them."""
+    text = load.LAB.read_text(encoding="utf-8").replace('options = ["rw", "sync", "no_subtree_check"]', f"options = {options}")
+    files = render.configured(render.NODE, load.load(text, "test"), load.load(text, "test").nodes[0])
+    return next(file.text for file in files if file.path == "/etc/exports.d/nfsha.exports")
+
+
+@pytest.mark.parametrize("options", ["[]", '["rw"]', '["insecure", "sec=krb5p:krb5", "insecure_locks"]'])
+def test_exportfs_takes_what_is_rendered(options: str) -> None:
+    script = f"""
+ip link set lo up; mkdir -p /srv/nfs4/data; echo 192.0.2.1 client >>/etc/hosts
+cat >/etc/exports.d/nfsha.exports <<'END'
+{_rendered(options)}
+END
+: >/var/lib/nfs/etab; exportfs -ar >/dev/null 2>&1; cut -f 1 /var/lib/nfs/etab | sort | uniq -c
+"""
+    assert on_machine([], script).split() == ["2", "/srv/nfs4", "1", "/srv/nfs4/data"]
+
+
+def test_the_way_to_an_export_lets_in_whom_it_lets_in() -> None:
+    root = next(line for line in _rendered('["rw", "insecure", "sec=krb5p", "insecure_locks"]').splitlines() if line.startswith("\"/srv/nfs4\""))
+    assert root.endswith(" client(ro,sync,no_subtree_check,fsid=0,insecure,sec=krb5p)")
 
 
 @pytest.fixture(scope="module")
