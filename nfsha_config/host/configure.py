@@ -93,7 +93,10 @@ def decide(package: str, answers: Mapping[str, str], paths: Paths) -> Wanted:
     _known(answers)
     problems: list[Problem] = []
     site, here, node, chap = None, None, None, None
-    texts = _noting(problems, _site_text, package, answers, paths)
+    # An answer that is wrong hides nothing else that is.
+    settings = [_noting(problems, merge.answers, {key: text}) or {} for key, text in _settings(answers)]
+    values = {key: value for one in settings for key, value in one.items()}
+    texts = _noting(problems, _site_text, package, values, paths)
     if texts:
         site = _noting(problems, load.load, texts[0], str(paths.site))
     if site and package == NODE:
@@ -125,7 +128,11 @@ def _known(answers: Mapping[str, str]) -> None:
         raise InputError("answers", [Problem(key, "is not an answer", hint) for key in unknown])
 
 
-def _site_text(package: str, answers: Mapping[str, str], paths: Paths) -> tuple[str, str]:
+def _settings(answers: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(key.removeprefix(_SET), text) for key, text in answers.items() if key.startswith(_SET)]
+
+
+def _site_text(package: str, values: Mapping[str, object], paths: Paths) -> tuple[str, str]:
     packaged = _text(paths.packaged_site(package)) or ""
     text = _text(paths.site)
     if text is None and not packaged:
@@ -135,8 +142,7 @@ def _site_text(package: str, answers: Mapping[str, str], paths: Paths) -> tuple[
         text = packaged
     elif packaged:
         text = merge.merge(_text(paths.applied_site) or packaged, text, packaged)
-    values = {key.removeprefix(_SET): value for key, value in answers.items() if key.startswith(_SET)}
-    return merge.with_values(text, merge.answers(values)), packaged
+    return merge.with_values(text, values), packaged
 
 
 def _text(path: Path) -> str | None:
@@ -149,7 +155,13 @@ def _text(path: Path) -> str | None:
 
 
 def _machine(site: Site, answers: Mapping[str, str], paths: Paths) -> Machine:
-    before = machine.load(paths) if paths.host.exists() else Machine(os.uname().nodename)
+    before = Machine(os.uname().nodename)
+    try:
+        before = machine.load(paths) if paths.host.exists() else before
+    except InputError:
+        # Who is asked to answer again, since the file can't be read, must not be told the same again.
+        if "node" not in answers:
+            raise
     name = answers.get("node") or before.node
     consent = before.consent
     if "format" in answers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nfsha_config.host import mounts, storage
@@ -35,14 +35,17 @@ _STOPS = {
 
 def install(package: str, files: Sequence[ManagedFile], paths: Paths) -> list[str]:
     """Write the files, take away those that an earlier site had and this one has not; return the paths that changed."""
-    changed = [file.path for file in files if _put(package, file, paths)]
     wanted = {file.path: _digest(file.text) for file in files}
-    old = {path: digest for path, digest in _written(package, paths).items() if path not in wanted}
+    before = _written(package, paths)
+    # First, so that what fails or dies in the middle leaves nothing that a purge does not know.
+    _note(package, {**wanted, **before}, paths)
+    changed = [file.path for file in files if _put(package, file, paths)]
+    old = {path: digest for path, digest in before.items() if path not in wanted}
     for path in old:
         if path.endswith(".automount"):
             _systemctl("disable", Path(path).name, paths)
     changed += [path for path, digest in old.items() if _take_away(path, digest, paths)]
-    write(_list(package, paths), "".join(f"{digest}  {path}\n" for path, digest in wanted.items()))
+    _note(package, wanted, paths)
     return changed
 
 
@@ -68,6 +71,10 @@ def _written(package: str, paths: Paths) -> dict[str, str]:
     return {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
 
 
+def _note(package: str, written: Mapping[str, str], paths: Paths) -> None:
+    write(_list(package, paths), "".join(f"{digest}  {path}\n" for path, digest in written.items()))
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -84,7 +91,7 @@ def _take_away(path: str, digest: str, paths: Paths) -> bool:
             return False
         saved = paths.site.parent / f"{path.strip('/').replace('/', '_')}.edited"
         log.warning("%s was edited by hand; it is now %s", place, saved)
-        write(saved, now)
+        write(saved, now, place.stat().st_mode & 0o7777)
     return remove(place)
 
 
@@ -98,13 +105,13 @@ def tell_systemd(changed: Sequence[str], paths: Paths, *, interrupt: bool = True
     run(["systemctl", "daemon-reload"])
     if any(line.startswith(("/etc/default/o2cb", "/etc/ocfs2/")) for line in changed) and not mounts.ocfs2(paths):
         # It has been started with the package, before it was told of the cluster; it reads its files at a start only.
-        run(["systemctl", "try-restart", "o2cb.service"])
+        _invoke("try-restart", "o2cb.service")
     if interrupt and "/etc/keepalived/keepalived.conf" in changed and _active("keepalived.service"):
-        run(["systemctl", "reload", "keepalived.service"])
+        _invoke("reload", "keepalived.service")
     if "/etc/nfsha/gate.nft" in changed and _active("nfsha-gate.service"):
-        run(["systemctl", "reload", "nfsha-gate.service"])
-    # The package's own script restarts them afterwards, whatever has changed (dpkg(1), ENVIRONMENT).
-    if str(paths.site) in changed and "DPKG_MAINTSCRIPT_PACKAGE" not in os.environ:
+        _invoke("reload", "nfsha-gate.service")
+    # The package's own script restarts them afterwards, whatever has changed.
+    if str(paths.site) in changed and not _in_maintainer_script():
         run(["systemctl", "try-restart", *RESIDENT], check=False)
     if "/etc/exports.d/nfsha.exports" in changed and _active("nfs-server.service"):
         run(["exportfs", "-r"])
@@ -115,7 +122,17 @@ def automount(mount_point: str, paths: Paths) -> None:
     unit = f"{escape_path(mount_point)}.automount"
     _systemctl("enable", unit, paths)
     if paths.systemd.exists():
-        run(["systemctl", "start", unit])
+        _invoke("start", unit)
+
+
+def _invoke(verb: str, unit: str) -> None:
+    """Have systemd do it; in a maintainer script, where policy-rc.d does not forbid it (Policy 9.3.3)."""
+    run(["deb-systemd-invoke" if _in_maintainer_script() else "systemctl", verb, unit])
+
+
+def _in_maintainer_script() -> bool:
+    """dpkg(1), ENVIRONMENT."""
+    return "DPKG_MAINTSCRIPT_PACKAGE" in os.environ
 
 
 def stop(package: str, paths: Paths) -> None:
@@ -161,15 +178,19 @@ def _put(package: str, file: ManagedFile, paths: Paths) -> bool:
     if file.owned is not Owned.UCF:
         return write(place, file.text, file.mode)
     before = read(place)
+    # What nfsha put there last; not the new text before ucf has put it there, or the old one would pass for an edit.
+    ours = paths.at(f"/var/lib/nfsha{file.path}")
     if before == file.text:
+        write(ours, file.text, file.mode)
         return False
-    staged = paths.at(f"/var/lib/nfsha{file.path}")
-    edited = before is not None and before != read(staged)
+    staged = ours.with_name(f"{ours.name}.new")
+    edited = before is not None and before != read(ours)
     write(staged, file.text, file.mode)
     place.parent.mkdir(parents=True, exist_ok=True)
     # Told to keep the old file, ucf would keep one that nobody edited, too; told nothing, it would ask.
     answers = {"UCF_FORCE_CONFFOLD": "1"} if edited else {"UCF_FORCE_CONFFNEW": "1", "UCF_FORCE_CONFFMISS": "1"}
     run(["ucf", "--three-way", staged, place], env={"DEBIAN_FRONTEND": "noninteractive", **answers})
+    staged.replace(ours)
     run(["ucfr", package, place])
     if edited:
         log.warning("%s was edited by hand and stays; nfsha's own text is in %s.ucf-dist", place, place)

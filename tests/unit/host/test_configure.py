@@ -103,6 +103,23 @@ def test_a_broken_file_is_a_problem_and_no_traceback(file: str, data: bytes, sai
     assert len(shown) == 1 and shown[0].startswith(said)
 
 
+def test_a_wrong_answer_hides_no_other_problem(paths: Paths) -> None:
+    wrong = {**SECRETS, "set.network.router_id": "999", "set.timings.nfs_lease": "x"}
+    both = ["nfsha-node: answers: network.router_id = 999", 'nfsha-node: answers: timings.nfs_lease = "x"']
+
+    def said(**answers: str) -> list[str]:
+        return [line.partition(": is ")[0] for line in problems(NODE, {**wrong, **answers}, paths)]
+
+    assert said(node="nfs2") == [*both, 'nfsha-node: node: name = "nfs2"']
+    assert said(**{"set.timings.nfs_grace": "14"}) == [*both, "nfsha-node: /etc/nfsha/site.toml: timings.nfs_grace = 14"]
+
+
+def test_a_broken_file_of_the_machine_is_mended_by_its_answers(paths: Paths) -> None:
+    paths.host.parent.mkdir(parents=True)
+    paths.host.write_bytes(b"caf\xe9 = 1\n")
+    assert configure.decide(NODE, {**SECRETS, "node": "nfs1"}, paths).machine == Machine("nfs1", ""), "no consent is guessed"
+
+
 def test_no_site_at_all(tmp_path: Path) -> None:
     assert problems(CLIENT, {}, Paths(tmp_path)) == [
         "nfsha-client: /etc/nfsha/site.toml: file: is missing (install nfsha-client from your site's repository)"

@@ -210,3 +210,22 @@ def test_what_runs_beside_the_service_is_restarted_once(package: str, paths: Pat
     install.tell_systemd([str(paths.site)], paths)
     said = (paths.root / "calls").read_text()
     assert said.count("try-restart") == (0 if package else 1)
+
+
+@pytest.mark.parametrize(("package", "asked"), [("", "systemctl"), (NODE, "deb-systemd-invoke")])
+def test_dpkg_starts_and_reloads_what_policy_rc_d_allows(
+    package: str, asked: str, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.systemd.mkdir(parents=True)
+    for name in ("systemctl", "deb-systemd-invoke"):
+        program(paths.root, name, f'echo "{name} $*" >>calls', monkeypatch)
+    monkeypatch.setenv("DPKG_MAINTSCRIPT_PACKAGE", package)
+    if not package:
+        monkeypatch.delenv("DPKG_MAINTSCRIPT_PACKAGE")
+    install.tell_systemd(["/etc/keepalived/keepalived.conf", "/etc/nfsha/gate.nft", "/etc/default/o2cb: keys set"], paths)
+    install.automount("/data", paths)
+    said = (paths.root / "calls").read_text().splitlines()
+    assert [line for line in said if line.partition(" ")[2].startswith(("reload", "try-restart", "start"))] == [
+        f"{asked} try-restart o2cb.service", f"{asked} reload keepalived.service", f"{asked} reload nfsha-gate.service",
+        f"{asked} start data.automount",
+    ]  # fmt: skip

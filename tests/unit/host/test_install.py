@@ -91,6 +91,67 @@ print(*{re.search("192[.0-9:]+", name)[0] for name in os.listdir("/etc/systemd/s
     ]
 
 
+def test_what_ucf_did_not_take_is_no_edit_of_the_admins() -> None:
+    """As when another program has debconf's database, or in a death in the middle."""
+    shown = story("""
+from nfsha_config.host import install
+from nfsha_config.problems import CommandFailed
+run()
+SITE.write_text(LAB.replace("router_id = 101", "router_id = 55"))
+good = install.run
+def locked(argv, **keywords):
+    if argv[0] == "ucf": raise CommandFailed("ucf: the database is locked")
+    return good(argv, **keywords)
+install.run = locked
+try: run()
+except CommandFailed as error: print(error)
+install.run = good
+print(run(), "virtual_router_id 55" in KEEPALIVED.read_text(), run())
+""")
+    assert shown == ["ucf: the database is locked", "['/etc/keepalived/keepalived.conf'] True []"]
+
+
+def test_what_ucf_took_before_a_death_is_no_edit_of_the_admins() -> None:
+    shown = story("""
+from nfsha_config.host import install
+run()
+SITE.write_text(LAB.replace("router_id = 101", "router_id = 55"))
+good = install.run
+def dies(argv, **keywords):
+    if argv[0] == "ucfr": raise SystemExit
+    return good(argv, **keywords)
+whole, install.run = install.run, dies
+try: run()
+except SystemExit: print("dies")
+Path("/var/lib/nfsha/etc/keepalived/keepalived.conf").write_text("as an earlier nfsha had it")
+install.run = good
+run()
+SITE.write_text(LAB.replace("router_id = 101", "router_id = 56"))
+print(run(), "virtual_router_id 56" in KEEPALIVED.read_text())
+""")
+    assert shown == ["dies", "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf'] True"]
+
+
+def test_what_a_failed_configuration_wrote_goes_with_the_package() -> None:
+    shown = story("""
+from nfsha_config.host import install
+from nfsha_config.problems import CommandFailed
+before = tree()
+good = install.run
+def broken(argv, **keywords):
+    if argv[0] == "ucf": raise CommandFailed("ucf: broken")
+    return good(argv, **keywords)
+install.run = broken
+try: run()
+except CommandFailed as error: print(error)
+print(Path("/etc/exports.d/nfsha.exports").exists())
+install.run = good
+configure.deconfigure("nfsha-node", Paths())
+print(difference(before))
+""")
+    assert shown == ["ucf: broken", "True", "[]"]
+
+
 def test_an_edit_of_keepalived_conf_stays_and_is_told() -> None:
     shown = story("""
 run()
