@@ -9,7 +9,7 @@ from typing import Literal
 from nfsha_config.render import PACKAGES
 from nfsha_config.site import kinds
 from nfsha_config.site.model import Site
-from nfsha_config.site.settings import SETTINGS, Priority, Setting
+from nfsha_config.site.settings import REQUIRED, SETTINGS, Priority, Setting
 
 TARGET, NODE, CLIENT = PACKAGES
 _CLIENT_KEYS = ("network.virtual_address", "client.mount_point")
@@ -23,7 +23,8 @@ _SECRETS = {
 class Question:
     """One debconf template with the priority at which it is asked, debconf-devel(7).
 
-    key is the site's setting that the answer sets, None for a question about this machine alone. short and long are
+    key is the site's setting that the answer sets, None for a question about this machine alone; absent is the value of
+    a site that does not say it. short and long are
     translated, and so are choices that are words: no value of a site stands in them.
     """
 
@@ -36,6 +37,7 @@ class Question:
     choices: tuple[str, ...] = ()
     words: bool = False
     key: str | None = None
+    absent: str = ""
 
 
 def settings_asked(package: str) -> tuple[Setting, ...]:
@@ -58,16 +60,19 @@ def questions(package: str, site: Site) -> tuple[Question, ...]:
 
 def _setting(package: str, setting: Setting, site: Site) -> Question:
     assert setting.asked is not None
+    default = kinds.text_of(getattr(getattr(site, setting.table), setting.name))
     return Question(
         name=f"{package}/{setting.question}",
         kind="select" if setting.kind.choices else "string",
         priority=setting.asked,
         short=setting.prompt,
         long=(setting.help, *([setting.why] if setting.why else [])),
-        default=kinds.text_of(getattr(getattr(site, setting.table), setting.name)),
+        default=default,
         choices=setting.kind.choices,
         words=bool(setting.kind.choices),
         key=setting.key,
+        # Without one that is required it is no site, and this only asks.
+        absent=default if setting.default is REQUIRED else kinds.text_of(setting.kind.read(setting.default)),
     )
 
 

@@ -87,7 +87,13 @@ def integer(low: int, high: int, why: str) -> Kind:
 
 
 def _integer_of_text(value: str) -> object:
-    return int(value) if re.fullmatch(r"[+-]?[0-9]{1,20}", value) else value
+    """As in a file: TOML's 0x10 and 1_000 are numbers, too."""
+    if not re.fullmatch(r"[+-]?[0-9][0-9A-Za-z_]{,19}", value):
+        return value
+    try:
+        return int(value, 0)
+    except ValueError:
+        return int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else value
 
 
 def seconds(low: float, high: float, why: str) -> Kind:

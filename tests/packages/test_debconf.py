@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from nfsha_config.build import preseed
 from nfsha_config.site import load
 from nfsha_config.site.secrets import Secrets
+from nfsha_config.site.settings import BY_KEY
 from tests.packages.conftest import Debconf
 
 pytestmark = pytest.mark.slow
@@ -137,6 +141,45 @@ def test_lists_are_read_as_toml_allows_them(debconf: Debconf, text: str, expecte
     debconf.file("etc/nfsha/site.toml", text)
     debconf.script("postinst", "configure", "0.1.0+site1")
     assert debconf.answers["set.network.witnesses"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "interface", "witnesses", "lease"),
+    [
+        ('network = { witnesses = ["192.168.50.1", "192.168.50.2"], interface = "eth3" }', "eth3", "192.168.50.1, 192.168.50.2", "15"),
+        ("network = {interface='eth3',witnesses=[]} # ours\ntimings = { nfs_lease = 20 }", "eth3", "", "20"),
+        ('timings.nfs_lease = 20\n[network]\ninterface = "eth3"', "eth3", "", "20"),
+    ],
+)
+def test_tables_are_read_as_toml_allows_them(
+    debconf: Debconf, text: str, interface: str, witnesses: str, lease: str
+) -> None:
+    """Else an upgrade would put what it takes for missing into the file, in the place of the admin's edit."""
+    debconf.file("var/lib/nfsha/site.base.toml", "")
+    debconf.file("etc/nfsha/site.toml", f"{text}\n")
+    debconf.script("postinst", "configure", "0.1.0+site1")
+    keys = ("network.interface", "network.witnesses", "timings.nfs_lease")
+    assert [debconf.answers[f"set.{key}"] for key in keys] == [interface, witnesses, lease]
+
+
+def test_a_key_that_the_admin_took_out_stays_out(debconf: Debconf) -> None:
+    debconf.file("var/lib/nfsha/site.base.toml", edited("router_id = 101", "router_id = 77"))
+    debconf.file("etc/nfsha/site.toml", edited("router_id = 101\n", ""))
+    debconf.script("postinst", "configure", "0.1.0+site1")
+    assert debconf.answers["set.network.router_id"] == str(BY_KEY["network.router_id"].default)
+
+
+def test_a_purge_from_outside_leaves_the_machine_that_does_it_alone(debconf: Debconf, tmp_path: Path) -> None:
+    """As of an image that a node works on (dpkg(1), --root with --force-script-chrootless)."""
+    elsewhere = tmp_path / "image"
+    inside = Path(f"{elsewhere}{debconf.root}/etc/nfsha")
+    inside.mkdir(parents=True)
+    (elsewhere / "etc").mkdir()
+    shutil.copy(debconf.folder / "debconf.conf", elsewhere / "etc")
+    debconf.file("etc/nfsha/secrets", "ours")
+    assert debconf.script("postrm", "purge", DPKG_ROOT=str(elsewhere)).returncode == 0
+    assert not inside.exists() and (debconf.root / "etc/nfsha/secrets").exists()
+    assert "ucf --purge" not in (debconf.folder / "systemd").read_text()
 
 
 def test_a_value_that_nobody_edited_follows_the_new_package(debconf: Debconf) -> None:

@@ -73,7 +73,12 @@ def test_numbers_of_text(whole: int, thousandths: int) -> None:
     assert kinds.seconds(0, 1, "").of_text(f"{thousandths / 1000:.3f}") == thousandths / 1000
 
 
-@pytest.mark.parametrize("text", ["", "1_000", "nan", "inf", "1e3", "٣", "9" * 5000, "0x10", "1 2"])
+@pytest.mark.parametrize(("text", "value"), [("1_000", 1000), ("0x1F", 31), ("0o17", 15), ("0b11", 3), ("007", 7), ("+5", 5)])
+def test_whole_numbers_of_text_as_toml_has_them(text: str, value: int) -> None:
+    assert kinds.integer(0, 1, "").of_text(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "1e3", "٣", "9" * 5000, "0xz", "1__0", "1 2"])
 def test_text_that_is_no_number_stays_text(text: str) -> None:
     assert kinds.integer(0, 1, "").of_text(text) == text
     assert kinds.seconds(0, 1, "").of_text(text) == text
