@@ -45,10 +45,11 @@ class Order:
 def build(order: Order) -> tuple[str, ...]:
     """Build all packages and the signed repository; the names of the .debs that were built.
 
-    Raises InputError for a bad site, NfshaError when a program is missing or Debian's packages can't be had,
+    Raises InputError for a bad site or URI, NfshaError when a program is missing or Debian's packages can't be had,
     CommandFailed when a program fails.
     """
     site = load.load(order.site_text, order.source)
+    sources.check(order.uri)
     look_for_programs()
     with ExitStack() as stack:
         new = stack.enter_context(replaced(order.out, SOURCES))

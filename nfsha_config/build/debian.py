@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nfsha_config.build.sources import URI
 from nfsha_config.problems import InputError, Problem
 from nfsha_config.run import run
 
@@ -22,7 +23,6 @@ _TIMEOUT = 600.0
 """Seconds for apt to read the build host's indices; a slow machine takes minutes."""
 
 _CODE_NAME = re.compile(r"[a-z][a-z0-9]*\Z")
-_URI = re.compile(r"[a-z][a-z0-9+]*:\S+\Z")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+\Z")
 """A package's name, Debian Policy 5.6.1; components look alike."""
 
@@ -110,7 +110,7 @@ def _problems(debian: Debian) -> Iterator[Problem]:
     for option, uri in (("--mirror", debian.mirror), ("--security-mirror", debian.security_mirror)):
         if not uri:
             yield Problem(option, "is not named, and this machine's apt has none", "name it, or apt-get update first")
-        elif not _URI.match(uri):
+        elif not URI.match(uri):
             yield Problem(option, "is not a URI", "as sources.list(5) has them, such as http://HOST/debian", uri)
     if not debian.keyring.is_file():
         yield Problem("--keyring", "is not a file", "apt install debian-archive-keyring", str(debian.keyring))

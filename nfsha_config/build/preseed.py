@@ -39,7 +39,11 @@ def text(host: str, site: Site, secrets: Secrets, *, format_lun: bool = False) -
 
 
 def write(path: Path, content: str) -> None:
-    """Write a file that only its owner can read, in one step, in the place of an earlier one."""
+    """Write a file that only its owner can read, in the place of an earlier one; what is no file, as it is."""
+    if path.exists() and not path.is_file():
+        path.write_text(content, encoding="utf-8")
+        return
+    path = path.resolve()
     aside = path.with_name(f".{path.name}.new")
     aside.unlink(missing_ok=True)
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

@@ -34,8 +34,11 @@ def write(files: tuple[ManagedFile, ...], folder: Path) -> None:
     for file in files:
         place = folder / file.path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(file.text, encoding="utf-8")
-        os.chmod(place, file.mode)
+        place.unlink(missing_ok=True)
+        # Some hold secrets.
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as made:
+            made.write(file.text)
+            os.fchmod(made.fileno(), file.mode)
 
 
 def _packaging(package: str, site: Site, tool: Release) -> Iterator[ManagedFile]:

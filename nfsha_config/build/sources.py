@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from nfsha_config.build.key import Key
 from nfsha_config.build.repository import COMPONENT, SUITE
+from nfsha_config.problems import InputError, Problem
 
+URI = re.compile(r"[a-z][a-z0-9+]*:\S+\Z")
 PLACEHOLDER = "http://HOST:8080/"
 """The address while nobody has said where the repository is served; 8080 is the port of `nfsha repo serve`."""
+
+
+def check(uri: str) -> None:
+    """Raises InputError for what apt would not read on the machines, where it is one URI, or several with spaces."""
+    if any(not URI.match(one) for one in uri.split(" ")):
+        hint = "as sources.list(5) has them, such as http://HOST:8080/"
+        raise InputError("nfsha build", [Problem("--uri", "is not a URI", hint, uri)])
 
 
 def text(uri: str, key: Key) -> str:

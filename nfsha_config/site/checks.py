@@ -15,6 +15,8 @@ from nfsha_config.site.model import MAX_NODES
 Values = Mapping[str, Any]
 Check = Callable[[Values], Iterator[Problem]]
 
+# `nfsha preseed` and `nfsha render` take them in the place of a node's name.
+_OTHER_MACHINES = ("target", "client")
 _LEAST_STATE = 32 * 2**20
 _LEAST_DATA = 128 * 2**20
 _SECTOR = 512
@@ -65,6 +67,9 @@ def _nodes(values: Values) -> Iterator[Problem]:
     if not 2 <= len(rows) <= MAX_NODES:
         yield Problem("node", f"stands {len(rows)} times", f"write [[node]] for each of 2 to {MAX_NODES} nodes")
     yield from _twice("node", "name", rows)
+    for number, row in enumerate(rows, 1):
+        if row.get("name") in _OTHER_MACHINES:
+            yield Problem(f"node[{number}].name", "is what nfsha calls another machine", "take another name")
 
 
 def _twice(table: str, key: str, rows: list[dict[str, Any]], hint: str = "give each its own") -> Iterator[Problem]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -13,17 +15,51 @@ from pathlib import Path
 import pytest
 
 import nfsha_config
-from nfsha_config.build import build, changelog, serve, source, sources
+from nfsha_config.build import build, changelog, preseed, serve, source, sources
 from nfsha_config.build.changelog import Release
 from nfsha_config.build.folder import replaced
 from nfsha_config.build.key import Key
-from nfsha_config.problems import NfshaError, Refused
-from nfsha_config.render import PACKAGES, RESIDENT
+from nfsha_config.problems import InputError, NfshaError, Refused
+from nfsha_config.render import PACKAGES, RESIDENT, ManagedFile, Owned
 from nfsha_config.site import load
 
 SITE = load.load_file(load.LAB)
 TEXT = load.LAB.read_text(encoding="utf-8")
 TOOL = Release("1.2.3", 1_700_000_000)
+
+
+@pytest.mark.parametrize("uri", ["http://HOST:8080/", "http://192.0.2.5/a https://192.0.2.6/a", "file:/srv/repo"])
+def test_a_uri_that_apt_takes(uri: str) -> None:
+    sources.check(uri)
+
+
+@pytest.mark.parametrize("uri", ["", "192.0.2.5:8080/", "http://a/\nTrusted: yes", "http://a/  b", "http: //a/"])
+def test_a_uri_that_apt_would_not_take(uri: str, tmp_path: Path) -> None:
+    """Found on the build host, not on each machine."""
+    with pytest.raises(InputError) as error:
+        build.build(build.Order(TEXT, "site", tmp_path / "out", uri))
+    assert str(error.value).startswith(f"nfsha build: --uri = {uri}: is not a URI")
+
+
+def test_what_holds_secrets_is_never_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a file of everybody's was there before."""
+    place = tmp_path / "etc" / "secret"
+    place.parent.mkdir()
+    place.write_text("before")
+    place.chmod(0o644)
+    modes, fchmod = [], os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda fd, mode: (modes.append(place.stat().st_mode & 0o777), fchmod(fd, mode)))
+    source.write((ManagedFile("/etc/secret", "chap", 0o600, Owned.SECRET),), tmp_path)
+    assert modes == [0o600] and place.stat().st_mode & 0o777 == 0o600 and place.read_text() == "chap"
+
+
+def test_answers_go_into_a_pipe_as_they_are(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        preseed.write(pipe, "answers\n")
+        assert reader.communicate()[0] == "answers\n"
+    assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
 
 
 def tree(package: str) -> dict[str, str]:

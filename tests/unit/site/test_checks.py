@@ -277,6 +277,12 @@ def test_export_option_is_valid(option: str) -> None:
     load.load(site_text(exports=({**EXPORT, "options": f'["{option}"]'},)), "x")
 
 
+@pytest.mark.parametrize("name", ["target", "client"])
+def test_a_node_that_is_named_as_another_machine(name: str) -> None:
+    (said,) = problems(site_text(nodes=({**NODES[0], "name": f'"{name}"'}, NODES[1])))
+    assert said == f'node[1].name = "{name}": is what nfsha calls another machine (take another name)'
+
+
 def test_no_options_are_valid() -> None:
     assert load.load(site_text(exports=({**EXPORT, "options": "[]"},)), "x").exports[0].options == ()
 
