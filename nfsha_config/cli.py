@@ -253,7 +253,9 @@ def status(as_json: bool) -> None:
     click.echo(overview.as_json(seen) if as_json else overview.as_text(seen))
     serving = overview.serving(seen)
     if len(serving) != 1:
-        raise NfshaError(f"more than one node serves: {', '.join(serving)}" if serving else "no node serves")
+        if serving:
+            raise NfshaError(f"more than one node says that it serves: {', '.join(serving)}; ask again in some seconds")
+        raise NfshaError("no node serves; on a node that should: systemctl status nfsha-storage nfsha-health")
 
 
 @nfsha.command()

@@ -44,9 +44,10 @@ def as_text(seen: Seen) -> str:
         if one is not None and one.wrong:
             lines.append(f"{name}: {one.wrong}: {_ALL_ANEW}")
         if one is not None and one.duplicate:
-            lines.append(f"another machine answers for the virtual address, too: {one.duplicate}")
+            hint = "take the address from it"
+            lines.append(f"another machine answers for the virtual address, too: {one.duplicate}; {hint}")
     if sum(one is not None and one.vrrp == "MASTER" for one in seen.values()) > 1:
-        lines.append("more than one node claims the virtual address: the network between the nodes is broken")
+        lines.append("more than one node claims the virtual address: let VRRP (IP protocol 112) pass between the nodes")
     return "\n".join(lines)
 
 

@@ -17,6 +17,8 @@ from nfsha_lab.load import Load, make_directory
 RECOVERY_BEGINS = 5.8
 # Without its file open, it was taken up to 4 s later (packages/nfsha-node/usr/libexec/nfsha/open-lock).
 LOCK_TAKEN = 0.7
+# From the lock to the gate; up to 5 s where somebody slept until the dead node answered (nfsha_config/host/recovery.py).
+SERVED = 3.0
 SITE = site_load.load_file(site_load.LAB)
 # Makes files one after the other, and notes each when it was acknowledged; nobody writes, which would commit them as well.
 _NAMER = f"""
@@ -75,7 +77,11 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
         # As one entry of the journal, and step by step.
         journal = standby.succeed("journalctl --boot --unit nfsha-clients --output cat")
         assert told.split(maxsplit=2)[2].strip() in journal
-        assert len(re.findall(r"^nfsha: (?:lock|nfsdcld|nfsd|gate): [0-9.]+ s$", journal, re.MULTILINE)) == 4, journal
+        steps = {what: float(took) for what, took in re.findall(r"^nfsha: (\w+): ([0-9.]+) s$", journal, re.MULTILINE)}
+        assert steps.keys() >= {"lock", "nfsdcld", "nfsd", "gate"}, journal
+        served = steps["nfsdcld"] + steps["nfsd"] + steps["gate"]
+        print(f"the gate was open {served:.1f} s after the lock")
+        assert served < SERVED
         active.start()
         active.wait_until_booted()
         assert cluster.settle() is standby

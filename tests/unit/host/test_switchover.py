@@ -142,7 +142,7 @@ def test_the_overview_in_words() -> None:
         "nfs1  serves, in its grace period, 1 client",
         "nfs2  does not serve, VRRP state MASTER",
         "the nodes have different timings: install the same revision of the site on all",
-        "more than one node claims the virtual address: the network between the nodes is broken",
+        "more than one node claims the virtual address: let VRRP (IP protocol 112) pass between the nodes",
     ]
     gone = {"nfs1": None, "nfs2": replace(STANDBY, unfit="in maintenance")}
     assert overview.as_text(gone) == "nfs1  no report: is it up?\nnfs2  can't serve: in maintenance"
@@ -157,7 +157,7 @@ def test_the_overview_names_wrong_timings_and_a_second_owner_of_the_address() ->
     assert overview.as_text(seen).splitlines() == [
         "nfs1  serves, 2 clients",
         "nfs2  stands by",
-        "another machine answers for the virtual address, too: 52:54:00:12:34:56",
+        "another machine answers for the virtual address, too: 52:54:00:12:34:56; take the address from it",
         "nfs2: o2cb runs with dead_threshold 31, not 16: "
         "a node alone can't change that, not even by a reboot, while another one is up; "
         "on every node: systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service "
