@@ -216,6 +216,39 @@ def test_replace_the_disk(cluster: Cluster, load: Load, reader: Reader) -> None:
     load.stop_and_check()
 
 
+def test_grow_the_disk(cluster: Cluster, load: Load, reader: Reader) -> None:
+    grown = LAB.storage.size + 256 * 2**20
+    values = {"2000409772032": str(grown), "LUN-part2": f"{LAB.lun_path}-part2"}
+    with cluster.one_server_at_most(), reader.walk("docs/howto/grow-the-disk.md", values) as page:
+        page.step("standby", "serving")
+        cluster.target.succeed("systemctl stop tgt")
+        _make_larger(cluster.target, grown)
+        page.step("disk", "edit")
+        reader.roll_out([cluster.target, *reader.named["nodes"]])
+        page.step("disk", "nodes")
+        reader.look()
+        load.wait_until_writes()
+        before = _room(cluster.client)
+        page.step("serving", "client")
+        assert _room(cluster.client) - before > 200 * 2**20
+        load.wait_until_writes()
+        reader.named["serving"][0].succeed("nfsha switchover")
+        load.wait_until_writes()
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def _make_larger(target: Machine, size: int) -> None:
+    """A larger device with the same content under the same name; the laboratory's own disk has one size."""
+    target.succeed(f"dd if={LAB.storage.device} of=/var/larger bs=4M conv=sparse && truncate --size {size} /var/larger", 600)
+    target.succeed(f"losetup /dev/loop0 /var/larger && ln --symbolic --force /dev/loop0 {LAB.storage.device}")
+
+
+def _room(client: Machine) -> int:
+    """What the client sees as the size of the data, in bytes."""
+    return int(client.succeed("df --block-size=1 --output=size /data | tail -n 1"))
+
+
 def test_move_to_new_addresses(cluster: Cluster, reader: Reader) -> None:
     first = cluster.nodes[0]
     with reader.walk("docs/howto/move-to-new-addresses.md") as page:
