@@ -8,7 +8,9 @@ from nfsha_config.build.key import Key
 from nfsha_config.build.repository import COMPONENT, SUITE
 from nfsha_config.problems import InputError, Problem
 
-URI = re.compile(r"[a-z][a-z0-9+]*:\S+\Z")
+URI = re.compile(r"[a-z][a-z0-9+]*:/\S*\Z")
+"""With the slash, since HOST:8080/ is what one types by mistake."""
+
 PLACEHOLDER = "http://HOST:8080/"
 """The address while nobody has said where the repository is served; 8080 is the port of `nfsha repo serve`."""
 

@@ -44,8 +44,12 @@ class Fence:
             log.warning("%s", error)
 
     def take(self) -> None:
-        """Raises Refused or CommandFailed."""
-        reservation.take(self.device, self.key)
+        """Raises Refused or CommandFailed; what may stand then is given up by `care`."""
+        try:
+            reservation.take(self.device, self.key)
+        except reservation.Unfinished:
+            self.until = float("-inf")
+            raise
         self.until = time.monotonic() + self.seconds
 
     def give_up(self) -> None:

@@ -152,8 +152,8 @@ class Guard:
         now = {region: region.read().get(self.watch.other) for region in self.regions}
         beats = {region: beat for region, beat in now.items() if beat is not None}
         if len(beats) != len(self.regions) or (not beating and beats != self.watch.other_beats()):
-            self.fence.give_up()
             self.recovery.release()
+            self.fence.give_up()
             raise Refused("it has made a heartbeat just now")
         journals.drop(self.journals)
         for region, beat in beats.items():

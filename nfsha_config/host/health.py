@@ -64,7 +64,7 @@ class Health:
         self.trials = {region: Trial(paths.at(mount)) for region, mount in site.regions.items()}
         self.unresolved = Unresolved(paths)
         self.claim = Claim(site.network.virtual_address.ip, paths)
-        self.revival = Revival()
+        self.revival = Revival(site)
         # A file system waits while o2cb makes sure that another node is dead, and recovers it.
         self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None

@@ -184,7 +184,7 @@ def _put(package: str, file: ManagedFile, paths: Paths) -> bool:
         write(ours, file.text, file.mode)
         return False
     staged = ours.with_name(f"{ours.name}.new")
-    edited = before is not None and before != read(ours)
+    edited = before is not None and before not in (read(ours), read(staged))
     write(staged, file.text, file.mode)
     place.parent.mkdir(parents=True, exist_ok=True)
     # Told to keep the old file, ucf would keep one that nobody edited, too; told nothing, it would ask.

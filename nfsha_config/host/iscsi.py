@@ -93,7 +93,7 @@ def _wait_for(device: Path) -> None:
         if time.monotonic() > deadline:
             raise Refused(
                 f"{device}: did not come after the login; on the target: systemctl status nfsha-target tgt; "
-                "it is tried again every minute"
+                "then here: systemctl start nfsha-node.target"
             )
         try:
             run(["udevadm", "settle", f"--exit-if-exists={device}", "--timeout=5"], check=False)

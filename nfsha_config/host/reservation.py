@@ -21,6 +21,10 @@ _KEY = re.compile(r"0x([0-9a-f]+)")
 _DEADLINE = 10.0
 
 
+class Unfinished(CommandFailed):
+    """A reservation was not taken for certain, and may stand all the same."""
+
+
 def key(node: int) -> int:
     """The key of a node, by its number."""
     return _PREFIX | node
@@ -40,7 +44,8 @@ def holder(device: Path) -> int | None:
 def take(device: Path, own: int) -> None:
     """Let nobody write but the holder of this key.
 
-    Raises Refused when another key holds a reservation already, CommandFailed when the target does not do it.
+    Raises Refused when another key holds a reservation already, Unfinished, and CommandFailed when the target does not
+    do it.
     """
     held = holder(device)
     if held not in (None, own):
@@ -49,14 +54,17 @@ def take(device: Path, own: int) -> None:
     if held is None:
         try:
             _out(device, "--reserve", f"--param-rk={own:x}", f"--prout-type={_TYPE}")
-        except CommandFailed:
+        except CommandFailed as error:
             # Two nodes at once: the one that came second must not go on as a registrant of the first one's reservation.
             _unregister(device, own)
-            raise
-    for other in _registered(device) - {own}:
-        _preempt(device, own, other)
-    if holder(device) != own:
-        raise CommandFailed(f"{device}: the target took the reservation, and yet it is not there")
+            raise Unfinished(str(error)) from error
+    try:
+        for other in _registered(device) - {own}:
+            _preempt(device, own, other)
+        if holder(device) != own:
+            raise CommandFailed(f"{device}: the target took the reservation, and yet it is not there")
+    except CommandFailed as error:
+        raise Unfinished(str(error)) from error
 
 
 def renew(device: Path, own: int) -> None:

@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import logging
+import os
 
+from nfsha_config.host.echo import Echo
+from nfsha_config.host.fence import reset_seconds
 from nfsha_config.run import run
+from nfsha_config.site.model import Site
 
 log = logging.getLogger(__name__)
 
-# Seconds between two attempts; longer than a node is kept from the disk (fence.reset_seconds).
-_AGAIN = 60.0
-# In the order in which they start; what follows them is not failed, but was never begun.
+# In the order in which they start.
 _UNITS = ("nfsha-storage.service", "o2cb.service", "var-lib-nfs.mount", "srv-nfs4-data.mount")
+_SHOW = ["systemctl", "show", "--property=ActiveState", "--value", *_UNITS]
+# Seconds since another node's answer for which it counts as reachable.
+_FRESH = 10.0
+# Seconds after the end of a fence until the next attempt.
+_PAUSE = 30.0
+# The same where no other node answers: one that serves would fence this node anew.
+_LONG_PAUSE = 120.0
 
 
 class Revival:
-    """The attempts. What an admin has stopped has not failed, and stays as it is."""
+    """The attempts of one node."""
 
-    def __init__(self) -> None:
+    def __init__(self, site: Site) -> None:
+        self.others = [Echo(node.address) for node in site.nodes if node.name != os.uname().nodename]
+        self.fenced = reset_seconds(site.timings)
+        self.heard = float("-inf")
         self.last = float("-inf")
 
     def look(self, now: float) -> None:
         """Begin one when there is need. now: seconds of the monotonic clock."""
-        if now - self.last < _AGAIN:
+        for other in self.others:
+            if other.answered():
+                self.heard = now
+            other.ask()
+        pause = _PAUSE if now - self.heard < _FRESH else _LONG_PAUSE
+        if now - self.last < self.fenced + pause:
             return
         self.last = now
-        if run(["systemctl", "is-failed", "--quiet", *_UNITS], check=False).returncode == 0:
+        if _failed():
             log.info("trying again to mount the volumes")
             run(["systemctl", "start", "--no-block", "nfsha-node.target"], check=False)
+
+
+def _failed() -> bool:
+    """Whether the first of them that is not there has failed; one that an admin has stopped is inactive."""
+    states = run(_SHOW, check=False).stdout.split()
+    return next((state for state in states if state != "active"), "") == "failed"

@@ -61,6 +61,8 @@ def test_a_node_boots_while_the_link_is_cut(cluster: Cluster, load: Load) -> Non
         goes, stays = standby.boot_id(), active.boot_id()
         network.cut(active.name, standby.name)
         standby.wait_until_up(200, not_boot=goes)
+        # Twice in vain: the second time by itself.
+        standby.wait_until_succeeds("journalctl --boot --unit nfsha-health | grep 'trying again to mount'", 400)
         standby.wait_until_succeeds("systemctl is-failed var-lib-nfs.mount srv-nfs4-data.mount", 400)
         load.wait_until_writes()
         assert cluster.runs_nfsd(active) and active.boot_id() == stays

@@ -148,6 +148,7 @@ def test_lists_are_read_as_toml_allows_them(debconf: Debconf, text: str, expecte
     [
         ('network = { witnesses = ["192.168.50.1", "192.168.50.2"], interface = "eth3" }', "eth3", "192.168.50.1, 192.168.50.2", "15"),
         ("network = {interface='eth3',witnesses=[]} # ours\ntimings = { nfs_lease = 20 }", "eth3", "", "20"),
+        ('network = { witnesses = [\n"192.168.50.1", # router\n], interface = "eth3" }', "eth3", "192.168.50.1", "15"),
         ('timings.nfs_lease = 20\n[network]\ninterface = "eth3"', "eth3", "", "20"),
     ],
 )

@@ -33,7 +33,7 @@ def test_a_uri_that_apt_takes(uri: str) -> None:
     sources.check(uri)
 
 
-@pytest.mark.parametrize("uri", ["", "192.0.2.5:8080/", "http://a/\nTrusted: yes", "http://a/  b", "http: //a/"])
+@pytest.mark.parametrize("uri", ["", "192.0.2.5:8080/", "buildhost:8080/", "http://a/\nTrusted: yes", "http://a/  b", "http: //a/"])
 def test_a_uri_that_apt_would_not_take(uri: str, tmp_path: Path) -> None:
     """Found on the build host, not on each machine."""
     with pytest.raises(InputError) as error:

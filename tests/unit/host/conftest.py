@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from nfsha_config.host import claim, fence, guard, nfs41
+from nfsha_config.host import claim, fence, guard, nfs41, revival
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 
 from . import disks
 from .looked_at import ARPING, MOUNTS, Node
 from .nfsserver import Server, serving
-from .standins import SG_PERSIST, Clock, program
+from .standins import SG_PERSIST, Clock, Peer, program
 
 
 @pytest.fixture(scope="session")
@@ -68,13 +68,16 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     programs = tmp_path / "programs"
     programs.mkdir()
     program(programs, "nft", '[ "$*" = "list table inet nfsha" ] && cat table', monkeypatch)
-    program(programs, "systemctl", '[ "$1" != is-failed ] || exec test -e failed\necho "$*" >>notes', monkeypatch)
+    program(programs, "systemctl", '[ "$1" != show ] || { cat states; exit; }\necho "$*" >>notes', monkeypatch)
     monkeypatch.setattr(claim, "is_here", lambda address: True)
+    peer = Peer()
+    monkeypatch.setattr(revival, "Echo", lambda address: peer)
     program(programs, "arping", ARPING, monkeypatch)
-    (programs / "table").touch()
+    for name in ("table", "states"):
+        (programs / name).touch()
     with socket.create_server(("127.0.0.1", 0)) as closed:
         monkeypatch.setattr(nfs41, "NFS_PORT", closed.getsockname()[1])
-    made = Node(programs, Paths(tmp_path / "root"))
+    made = Node(programs, Paths(tmp_path / "root"), peer)
     made.put("/proc/self/mounts", MOUNTS)
     made.paths.now("").mkdir(parents=True)
     for mount in (STATE_MOUNT, DATA_MOUNT):

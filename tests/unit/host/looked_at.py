@@ -9,6 +9,7 @@ from nfsha_config.host.health import Health
 from nfsha_config.paths import Paths
 
 from . import disks
+from .standins import Peer
 
 SITE = disks.site()
 MOUNTS = "/dev/sda1 /var/lib/nfs ocfs2 rw 0 0\n/dev/sda2 /srv/nfs4/data ocfs2 rw 0 0\nproc /proc proc rw 0 0\n"
@@ -25,8 +26,8 @@ echo 'ARPING 192.168.50.10 from 0.0.0.0 eth1'
 class Node:
     """A node in a temporary root; nft shows `table` while it is there, systemctl only notes what it shall do."""
 
-    def __init__(self, programs: Path, paths: Paths) -> None:
-        self.programs, self.paths = programs, paths
+    def __init__(self, programs: Path, paths: Paths, peer: Peer) -> None:
+        self.programs, self.paths, self.peer = programs, paths, peer
         self.health = Health(SITE, paths)
         self.health.server.address = IPv4Address("127.0.0.1")
 
@@ -42,6 +43,10 @@ class Node:
         """What systemctl was asked for."""
         notes = self.programs / "notes"
         return notes.read_text().splitlines() if notes.exists() else []
+
+    def states(self, words: str) -> None:
+        """What systemctl shows of the units below the volumes, and of these."""
+        (self.programs / "states").write_text("\n\n".join(words.split()))
 
     def heartbeat(self, uuid: object, milliseconds: int) -> None:
         region = str(uuid).replace("-", "").upper()

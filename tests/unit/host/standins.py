@@ -81,6 +81,19 @@ class Clock:
         self.slept.append(seconds)
 
 
+@dataclass
+class Peer:
+    """The other node, as pings see it."""
+
+    answers: bool = True
+
+    def ask(self) -> None:
+        """Nothing to send."""
+
+    def answered(self) -> bool:
+        return self.answers
+
+
 def held_by(target: Path, key: int) -> None:
     """Somebody holds a reservation."""
     for name in ("keys", "holder"):

@@ -80,6 +80,26 @@ def test_giving_up_is_tried_until_it_is_done(clock: Clock, target: Path) -> None
     assert reservation.holder(LUN) is None and keeper.until is None
 
 
+def test_a_reservation_that_may_stand_is_given_up(clock: Clock, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The target took it, and was mute when it was asked who else is registered."""
+    keeper = Fence(LUN, 1, TIMINGS)
+    program(target, "sg_persist", SG_PERSIST.replace("--read-keys)", "--read-keys) exit 5"), monkeypatch)
+    with pytest.raises(CommandFailed):
+        keeper.take()
+    assert reservation.holder(LUN) == ONE
+    program(target, "sg_persist", SG_PERSIST, monkeypatch)
+    keeper.care()
+    assert reservation.holder(LUN) is None and keeper.until is None
+
+
+def test_a_target_that_takes_none_leaves_nothing_to_give_up(clock: Clock, target: Path) -> None:
+    (target / "broken").touch()
+    keeper = Fence(LUN, 1, TIMINGS)
+    with pytest.raises(CommandFailed):
+        keeper.take()
+    keeper.care()
+
+
 def test_a_reservation_of_an_earlier_run_is_kept_for_its_whole_time(clock: Clock, target: Path) -> None:
     held_by(target, ONE)
     keeper = Fence(LUN, 1, TIMINGS)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from nfsha_config.paths import Paths, templates
 from nfsha_config.problems import Refused
 
 from . import disks
-from .standins import Clock, block, keeps
+from .standins import Clock, Peer, block, keeps
 
 SITE = disks.site()
 TIMINGS = SITE.timings
@@ -29,19 +28,6 @@ ONE = reservation.key(1)
 KEPT = (TIMINGS.o2cb_threshold + 1) * 2.0
 _UNIT = templates() / "nfsha-node/usr/lib/systemd/system/nfsha-fence.service"
 MOUNTS = "a /var/lib/nfs ocfs2 rw 0 0\nb /srv/nfs4/data ocfs2 rw 0 0\n"
-
-
-@dataclass
-class Peer:
-    """The other node, as pings see it."""
-
-    answers: bool = True
-
-    def ask(self) -> None:
-        """Nothing to send."""
-
-    def answered(self) -> bool:
-        return self.answers
 
 
 class Cluster:

@@ -132,6 +132,25 @@ print(run(), "virtual_router_id 56" in KEEPALIVED.read_text())
     assert shown == ["dies", "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf'] True"]
 
 
+def test_what_ucf_took_before_a_death_is_ours_to_a_third_text() -> None:
+    shown = story("""
+from nfsha_config.host import install
+run()
+SITE.write_text(LAB.replace("router_id = 101", "router_id = 55"))
+good = install.run
+def dies(argv, **keywords):
+    if argv[0] == "ucfr": raise SystemExit
+    return good(argv, **keywords)
+install.run = dies
+try: run()
+except SystemExit: print("dies")
+install.run = good
+SITE.write_text(LAB.replace("router_id = 101", "router_id = 56"))
+print(run(), "virtual_router_id 56" in KEEPALIVED.read_text())
+""")
+    assert shown == ["dies", "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf'] True"]
+
+
 def test_what_a_failed_configuration_wrote_goes_with_the_package() -> None:
     shown = story("""
 from nfsha_config.host import install

@@ -107,7 +107,8 @@ chmod 755 /usr/bin/udevadm
 NODE = "-m node -T iqn.2018-08.es.raulpedroche:lun1 -p 192.168.50.20:3260"
 NO_LUN = (
     "Refused /dev/disk/by-path/ip-192.168.50.20:3260-iscsi-iqn.2018-08.es.raulpedroche:lun1-lun-1: "
-    "did not come after the login; on the target: systemctl status nfsha-target tgt; it is tried again every minute"
+    "did not come after the login; on the target: systemctl status nfsha-target tgt; "
+    "then here: systemctl start nfsha-node.target"
 )
 BAD_SECRETS = (
     "Refused 192.168.50.20:3260: the target refuses the CHAP secrets; "

@@ -84,7 +84,8 @@ def test_a_name_server_that_does_not_answer() -> None:
 def test_a_name_server_that_does_not_answer_for_many_names() -> None:
     """Who has an address is let in before the promotion would count as failed."""
     clients = "one(ro) two(ro) three(ro) 192.0.2.0/24(rw,sync,no_subtree_check) four(ro) 10.0.0.1(ro,sync,no_subtree_check)"
-    change = f"sed -i 's|$| {clients}|;/^#/d' /etc/exports.d/nfsha.exports; : >/run/nfsha/exports/etab; {_MUTE}"
+    before = "/srv/nfs4/data\\tlong-gone(ro,sync)"
+    change = f"sed -i 's|$| {clients}|;/^#/d' /etc/exports.d/nfsha.exports; echo '{before}' >/run/nfsha/exports/etab; {_MUTE}"
     begun = time.monotonic()
     said = _admit("lab", f"{change}\ntrap 'kill $mute; cut -d \"(\" -f 1 /run/nfsha/exports/etab; echo' EXIT")
     assert time.monotonic() - begun < READY
