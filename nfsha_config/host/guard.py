@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from nfsha_config.host import heartbeat, journals, machine, mounts
+from nfsha_config.host import heartbeat, journals, machine, mounts, o2net
 from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import Fence
 from nfsha_config.host.heartbeat import Beat, Region
@@ -107,7 +107,7 @@ class Guard:
         if time.monotonic() - now > _STALE:
             return
         look = Look(
-            self._alive(), missed, self.watch.silent(now), self.watch.proven,
+            self._alive(), missed, self.watch.silent(now), self.watch.proven, o2net.lost(self.peer.name, now, self.paths),
             self.paths.now("master").exists(), self.paths.now("held").exists(),
         )  # fmt: skip
         self._act(judge(look, self.site.timings), look)

@@ -30,7 +30,7 @@ class Revival:
         self.others = [Echo(node.address) for node in site.nodes if node.name != os.uname().nodename]
         self.fenced = reset_seconds(site.timings)
         self.heard = float("-inf")
-        self.last = float("-inf")
+        self.last: float | None = None
 
     def look(self, now: float) -> None:
         """Begin one when there is need. now: seconds of the monotonic clock."""
@@ -38,6 +38,9 @@ class Revival:
             if other.answered():
                 self.heard = now
             other.ask()
+        # What failed in a boot has failed just now.
+        if self.last is None:
+            self.last = now
         pause = _PAUSE if now - self.heard < _FRESH else _LONG_PAUSE
         if now - self.last < self.fenced + pause:
             return

@@ -28,14 +28,15 @@ class Look:
 
     alive: by o2cb. missed: how many beats this node has made since its last, in the volume with fewer. silent: seconds
     since it last answered a ping, None if it never did. proven: how long it had been silent when its last beat was
-    seen, so that a large one tells a cut network from a dead node. wants, holds: whether this node is VRRP master, and
-    has the lock.
+    seen, so that a large one tells a cut network from a dead node. lost: seconds since o2cb heard it, None if nobody can
+    tell. wants, holds: whether this node is VRRP master, and has the lock.
     """
 
     alive: bool
     missed: int
     silent: float | None
     proven: float
+    lost: float | None
     wants: bool
     holds: bool
 
@@ -44,7 +45,8 @@ def judge(look: Look, timings: Timings) -> Verdict:
     """A dead node is fenced by one that wants to serve, a living one that can't be reached by one that serves.
 
     o2cb's own rule for a cut network, the lowest number lives on, takes it half a minute, and takes the service away
-    from the node that has it in one of two cases (fs/ocfs2/cluster/quorum.c).
+    from the node that has it in one of two cases (fs/ocfs2/cluster/quorum.c). But what o2cb hears is not cut off, and
+    only pings are filtered.
     """
     if not look.alive:
         return Verdict.WELL
@@ -54,7 +56,8 @@ def judge(look: Look, timings: Timings) -> Verdict:
     cut = not dead and look.silent is not None and look.silent >= SILENCE and look.proven >= SILENCE
     if cut and not look.holds:
         return Verdict.ISOLATED
-    return Verdict.FENCE if cut and look.silent and look.silent * 1000 >= timings.o2cb_idle else Verdict.WELL
+    silent = min(look.silent or 0.0, float("inf") if look.lost is None else look.lost)
+    return Verdict.FENCE if cut and silent * 1000 >= timings.o2cb_idle else Verdict.WELL
 
 
 @dataclass

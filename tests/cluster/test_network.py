@@ -53,6 +53,25 @@ def test_the_link_between_the_nodes_is_cut(cluster: Cluster, load: Load) -> None
     load.stop_and_check()
 
 
+def test_pings_between_the_nodes_are_filtered(cluster: Cluster, load: Load) -> None:
+    """As by a firewall that somebody loads one day: all else gets through, and nobody is taken for dead."""
+    active = cluster.serving()
+    standby = cluster.other(active)
+    with cluster.one_server_at_most(), cluster.no_node_resets():
+        standby.succeed("nft add table ip firewall && nft 'add chain ip firewall in { type filter hook input priority 0; }'")
+        standby.succeed("nft 'add rule ip firewall in icmp type { echo-request, echo-reply } drop'")
+        unfit = f"{standby.name}  can't serve: the other node lives and can't be reached"
+        active.wait_until_succeeds(f'nfsha status | grep -F "{unfit}"', 60)
+        # Longer than it takes to fence a node that is cut off.
+        active.succeed("sleep 30")
+        load.wait_until_writes()
+        assert cluster.serving() is active
+        standby.succeed("nft delete table ip firewall")
+        assert cluster.settle() is active
+    cluster.assert_healthy()
+    assert load.stop_and_check().stall("write") < 10
+
+
 def test_a_node_boots_while_the_link_is_cut(cluster: Cluster, load: Load) -> None:
     """It can't mount the volumes then, and takes part again when the link is back."""
     active, network = cluster.serving(), cluster.lab.network
@@ -67,6 +86,7 @@ def test_a_node_boots_while_the_link_is_cut(cluster: Cluster, load: Load) -> Non
         load.wait_until_writes()
         assert cluster.runs_nfsd(active) and active.boot_id() == stays
         network.join(active.name, standby.name)
+        standby.wait_until_succeeds("findmnt /var/lib/nfs && findmnt /srv/nfs4/data", 300)
         assert cluster.settle() is active
         load.wait_until_writes()
     cluster.assert_healthy()

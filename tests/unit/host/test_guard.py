@@ -242,6 +242,23 @@ def test_the_node_that_serves_fences_one_that_is_cut_off(cluster: Cluster, targe
     assert cluster.gone() == [True, True] and keeps(target, ONE) and cluster.said("isolated") == "0\n"
 
 
+def test_a_node_whose_pings_alone_are_filtered_is_left_alone(cluster: Cluster) -> None:
+    """As by a firewall that is loaded one day."""
+    sockets = cluster.paths.at("/sys/kernel/debug/o2net/sock_containers")
+    sockets.parent.mkdir(parents=True)
+    cluster.set("held")
+    cluster.peer.answers = False
+    for _ in range(20):
+        sockets.write_text(f"  remote node:     nfs2\n  data ready:      {int(cluster.clock.now * 1e6)} usecs\n")
+        cluster.step()
+    assert cluster.gone() == [False, False]
+    for _ in range(8):
+        cluster.step()
+        if cluster.gone() == [True, True]:
+            break
+    assert cluster.gone() == [True, True], "now o2cb does not hear it either"
+
+
 def test_a_look_that_took_too_long_decides_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Region.read
 

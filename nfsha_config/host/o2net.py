@@ -1,0 +1,23 @@
+"""o2cb's own connection between nodes, as its kernel module shows it (fs/ocfs2/cluster/netdebug.c, sc_debug_show)."""
+
+from __future__ import annotations
+
+import re
+
+from nfsha_config.host.write import read
+from nfsha_config.paths import Paths
+
+_SOCKETS = "/sys/kernel/debug/o2net/sock_containers"
+_HEARD = re.compile(r"remote node: +(\S+)$.*?data ready: +(\d+) usecs$", re.MULTILINE | re.DOTALL)
+
+
+def lost(name: str, now: float, paths: Paths) -> float | None:
+    """Seconds since something came from a node; infinite where it is not connected, None where nobody can tell.
+
+    now: of the monotonic clock, which the kernel notes as well. Who has nothing to say says so every o2cb_keepalive.
+    """
+    shown = read(paths.at(_SOCKETS))
+    if shown is None:
+        return None
+    heard = [int(ready) / 1e6 for node, ready in _HEARD.findall(shown) if node == name]
+    return now - max(heard) if heard else float("inf")
