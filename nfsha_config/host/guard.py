@@ -107,7 +107,8 @@ class Guard:
         if time.monotonic() - now > _STALE:
             return
         look = Look(
-            self._alive(), missed, self.watch.silent(now), self.watch.proven, o2net.lost(self.peer.name, now, self.paths),
+            self._alive(), missed, self.watch.silent(now), self.watch.proven,
+            o2net.lost(self.peer.name, now, self.paths),
             self.paths.now("master").exists(), self.paths.now("held").exists(),
         )  # fmt: skip
         self._act(judge(look, self.site.timings), look)

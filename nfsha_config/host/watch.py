@@ -28,8 +28,8 @@ class Look:
 
     alive: by o2cb. missed: how many beats this node has made since its last, in the volume with fewer. silent: seconds
     since it last answered a ping, None if it never did. proven: how long it had been silent when its last beat was
-    seen, so that a large one tells a cut network from a dead node. lost: seconds since o2cb heard it, None if nobody can
-    tell. wants, holds: whether this node is VRRP master, and has the lock.
+    seen, so that a large one tells a cut network from a dead node. lost: seconds since o2cb heard it, None if unknown.
+    wants, holds: whether this node is VRRP master, and has the lock.
     """
 
     alive: bool
