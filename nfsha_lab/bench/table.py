@@ -49,8 +49,7 @@ def _row(title: str, rounds: Sequence[Result]) -> tuple[str, ...]:
         return (title, count, *[""] * (len(_HEAD) - 2))
     lanes = [_spread(good, partial(_stall, lane)) for lane in LANES]
     reclaimed = _spread([one for one in good if one["reclaims"]], _reclaimed)
-    sums = [_sum(good, figure) for figure in ("lost_writes", "lost_locks", "eio")]
-    return (title, count, *lanes, reclaimed, *sums)
+    return (title, count, *lanes, reclaimed, _sum(good, "lost_writes"), _locks(good), _sum(good, "eio"))
 
 
 def _stall(lane: str, one: Result) -> float:
@@ -105,6 +104,11 @@ def _middle_and_most(values: Sequence[float], more: str = "") -> str:
 def _sum(rounds: Sequence[Result], figure: str) -> str:
     known = [one[figure] for one in rounds if one[figure] is not None]
     return f"{sum(known)}" + (f" ({len(rounds) - len(known)} not judged)" if len(known) < len(rounds) else "")
+
+
+def _locks(rounds: Sequence[Result]) -> str:
+    idle = sum(one["lost_locks"] is not None and one["idle_kept"] is None for one in rounds)
+    return _sum(rounds, "lost_locks") + (f" (the idle client's not judged in {idle})" if idle else "")
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -80,7 +80,7 @@ def test_known_lines_of_a_journal_are_steps() -> None:
 
 
 def result(system: str, event: str, number: int, **more: Any) -> dict[str, Any]:
-    figures = {"lost_writes": 0, "lost_locks": 1, "eio": 2, "recovered": True, "reclaims": [3.0, 4.0]}
+    figures = {"lost_writes": 0, "lost_locks": 1, "eio": 2, "idle_kept": True, "recovered": True, "reclaims": [3.0, 4.0]}
     lanes = {"stalls": {"write": 10.0 * number, "open": 1.0, "lock": 2.0}}
     about = {"system": system, "event": event, "round": number, "made_from": "image x", "began": "2026", "failed": False}
     return {**about, **figures, **lanes, "steps": [], "gaps": {"write": []}, **more}
@@ -93,6 +93,13 @@ def test_table_has_a_row_for_each_contender_that_was_measured() -> None:
     assert "| nfsha | 2 of 3 | 15.0 / >20.0 | 1.0 / >1.0 | 2.0 / >2.0 | 4.0 / 4.0 | 0 | 2 | 4 |" in text
     assert "Pacemaker" not in text
     assert "replayed" not in text
+
+
+def test_a_lock_that_was_not_asked_for_is_not_counted_as_kept() -> None:
+    judged, not_judged = result("nfsha", "crash", 1), result("nfsha", "crash", 2, idle_kept=None)
+    hung = result("nfsha", "crash", 3, idle_kept=None, lost_locks=None, lost_writes=None)
+    assert "| 2 (the idle client's not judged in 1) | 4 |" in markdown([judged, not_judged], TITLES)
+    assert "| 2 (1 not judged) (the idle client's not judged in 1) | 6 |" in markdown([judged, not_judged, hung], TITLES)
 
 
 def test_what_clients_wait_for_after_the_recovery() -> None:
