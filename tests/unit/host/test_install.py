@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.golden.sites import rendered
 from tests.unit.render.machine import on_machine
 
@@ -91,84 +93,61 @@ print(*{re.search("192[.0-9:]+", name)[0] for name in os.listdir("/etc/systemd/s
     ]
 
 
-def test_what_ucf_did_not_take_is_no_edit_of_the_admins() -> None:
-    """As when another program has debconf's database, or in a death in the middle."""
-    shown = story("""
+# A new revision comes, and the configuration ends badly at a program.
+FAILS = """
 from nfsha_config.host import install
 from nfsha_config.problems import CommandFailed
+before, good = tree(), install.run
+def fails(program, how):
+    def run_or_fail(argv, **keywords):
+        if argv[0] == program: raise how
+        return good(argv, **keywords)
+    install.run = run_or_fail
+    try: run()
+    except (CommandFailed, SystemExit) as error: print(repr(error))
+    install.run = good
+def revise(router_id):
+    SITE.write_text(LAB.replace("router_id = 101", f"router_id = {router_id}"))
+def comes(router_id):
+    print(run(), f"virtual_router_id {router_id}" in KEEPALIVED.read_text())
+"""
+NEW = "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf'] True"
+
+
+def test_what_ucf_did_not_take_is_no_edit_of_the_admins() -> None:
+    """As when another program has debconf's database, or in a death in the middle."""
+    shown = story(f"""{FAILS}
 run()
-SITE.write_text(LAB.replace("router_id = 101", "router_id = 55"))
-good = install.run
-def locked(argv, **keywords):
-    if argv[0] == "ucf": raise CommandFailed("ucf: the database is locked")
-    return good(argv, **keywords)
-install.run = locked
-try: run()
-except CommandFailed as error: print(error)
-install.run = good
-print(run(), "virtual_router_id 55" in KEEPALIVED.read_text(), run())
+revise(55)
+fails("ucf", CommandFailed("the database is locked"))
+comes(55)
+print(run())
 """)
-    assert shown == ["ucf: the database is locked", "['/etc/keepalived/keepalived.conf'] True []"]
+    assert shown == ["CommandFailed('the database is locked')", "['/etc/keepalived/keepalived.conf'] True", "[]"]
 
 
-def test_what_ucf_took_before_a_death_is_no_edit_of_the_admins() -> None:
-    shown = story("""
-from nfsha_config.host import install
+@pytest.mark.parametrize("between", ["", "run()"])
+def test_what_ucf_took_before_a_death_is_no_edit_of_the_admins(between: str) -> None:
+    """Neither to the next revision, nor to the one after a repetition."""
+    shown = story(f"""{FAILS}
 run()
-SITE.write_text(LAB.replace("router_id = 101", "router_id = 55"))
-good = install.run
-def dies(argv, **keywords):
-    if argv[0] == "ucfr": raise SystemExit
-    return good(argv, **keywords)
-whole, install.run = install.run, dies
-try: run()
-except SystemExit: print("dies")
-Path("/var/lib/nfsha/etc/keepalived/keepalived.conf").write_text("as an earlier nfsha had it")
-install.run = good
-run()
-SITE.write_text(LAB.replace("router_id = 101", "router_id = 56"))
-print(run(), "virtual_router_id 56" in KEEPALIVED.read_text())
+revise(55)
+fails("ucfr", SystemExit())
+{between}
+revise(56)
+comes(56)
 """)
-    assert shown == ["dies", "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf'] True"]
-
-
-def test_what_ucf_took_before_a_death_is_ours_to_a_third_text() -> None:
-    shown = story("""
-from nfsha_config.host import install
-run()
-SITE.write_text(LAB.replace("router_id = 101", "router_id = 55"))
-good = install.run
-def dies(argv, **keywords):
-    if argv[0] == "ucfr": raise SystemExit
-    return good(argv, **keywords)
-install.run = dies
-try: run()
-except SystemExit: print("dies")
-install.run = good
-SITE.write_text(LAB.replace("router_id = 101", "router_id = 56"))
-print(run(), "virtual_router_id 56" in KEEPALIVED.read_text())
-""")
-    assert shown == ["dies", "['/etc/nfsha/site.toml', '/etc/keepalived/keepalived.conf'] True"]
+    assert shown == ["SystemExit()", NEW]
 
 
 def test_what_a_failed_configuration_wrote_goes_with_the_package() -> None:
-    shown = story("""
-from nfsha_config.host import install
-from nfsha_config.problems import CommandFailed
-before = tree()
-good = install.run
-def broken(argv, **keywords):
-    if argv[0] == "ucf": raise CommandFailed("ucf: broken")
-    return good(argv, **keywords)
-install.run = broken
-try: run()
-except CommandFailed as error: print(error)
+    shown = story(f"""{FAILS}
+fails("ucf", CommandFailed("broken"))
 print(Path("/etc/exports.d/nfsha.exports").exists())
-install.run = good
 configure.deconfigure("nfsha-node", Paths())
 print(difference(before))
 """)
-    assert shown == ["ucf: broken", "True", "[]"]
+    assert shown == ["CommandFailed('broken')", "True", "[]"]
 
 
 def test_an_edit_of_keepalived_conf_stays_and_is_told() -> None:
