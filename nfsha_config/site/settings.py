@@ -198,6 +198,7 @@ SETTINGS = (
     Setting(
         "timings.o2cb_idle", kinds.integer(5000, 600000, "ocfs2-tools refuses less than 5000"), 10000, "low",
         "OCFS2 has a connection between each two nodes, which counts as broken after this silence.",
+        "A serving node fences one that it can't reach by then; 30000 is the kernel's default.",
         prompt="Milliseconds until a silent connection is broken:", cost="outage",
     ),
     Setting(
@@ -209,6 +210,7 @@ SETTINGS = (
     Setting(
         "timings.o2cb_reconnect", kinds.integer(2000, 600000, "ocfs2-tools refuses less than 2000"), 2000, "low",
         "A node whose connection to another one is broken tries again after this time.",
+        "2000 is the kernel's default, and the least that ocfs2-tools takes.",
         prompt="Milliseconds between attempts to connect:", cost="outage",
     ),
     Setting(

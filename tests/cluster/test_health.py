@@ -6,11 +6,19 @@ import time
 
 import pytest
 
+from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT
 from nfsha_lab.cluster import DATA, Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.topology import VIRTUAL_ADDRESS
 
 pytestmark = pytest.mark.long
+_FAILS = """\
+#!/bin/sh
+case "$*" in
+*of={volume}/*) echo "dd: error writing: Input/output error" >&2; exit 1 ;;
+esac
+exec /usr/bin/dd "$@"
+"""
 
 
 def test_a_volume_that_can_not_be_written_any_more(cluster: Cluster) -> None:
@@ -19,9 +27,24 @@ def test_a_volume_that_can_not_be_written_any_more(cluster: Cluster) -> None:
     with cluster.one_server_at_most():
         active.succeed(f"mount -o remount,ro {DATA}")
         cluster.client.poll("the other node serves", lambda: cluster.serving() is cluster.other(active), 120)
-        active.wait_until_succeeds("grep -q 'srv/nfs4/data can.t be written: Read-only file system' /run/nfsha/unfit")
+        active.wait_until_succeeds(f"grep -q '{DATA} has become read-only' /run/nfsha/unfit")
         active.succeed(f"mount -o remount,rw {DATA}")
         assert cluster.settle() is cluster.other(active)
+
+
+@pytest.mark.parametrize("volume", [STATE_MOUNT, DATA_MOUNT])
+def test_a_write_that_fails(cluster: Cluster, load: Load, volume: str) -> None:
+    """As on a disk that only one node has errors with: the trial finds it, and the other node does better."""
+    active = cluster.serving()
+    active.write_file("/usr/local/bin/dd", _FAILS.format(volume=volume), 0o755)
+    with cluster.one_server_at_most():
+        cluster.client.poll("the other node serves", lambda: cluster.serving() is cluster.other(active), 120)
+        load.wait_until_writes()
+        active.wait_until_succeeds(f'nfsha status | grep -F "{volume} can\'t be written: Input/output error"')
+        active.succeed("rm /usr/local/bin/dd")
+        assert cluster.settle() is cluster.other(active)
+    cluster.assert_healthy()
+    load.stop_and_check()
 
 
 def test_a_node_that_may_not_open_its_gate_gives_the_service_back(cluster: Cluster, load: Load) -> None:

@@ -48,7 +48,7 @@ def renewed(machine: Machine, image: Image) -> Iterator[None]:
 
 
 def test_a_mixed_pair(cluster: Cluster, load: Load, reader: Reader) -> None:
-    """The standby comes back with another release: it serves, hands back, and takes over from a node that dies."""
+    """The standby comes back with another release: it serves, hands back, and each takes over from the other that dies."""
     old = reader.look()
     new = cluster.other(old)
     release, number = _OTHER[cluster.lab.release]
@@ -69,6 +69,12 @@ def test_a_mixed_pair(cluster: Cluster, load: Load, reader: Reader) -> None:
             old.start()
             old.wait_until_booted()
             assert cluster.settle() is new
+            new.crash()
+            load.wait_until_writes()
+            assert cluster.serving() is old
+            new.start()
+            new.wait_until_booted()
+            assert cluster.settle() is old
             cluster.assert_healthy()
             load.stop_and_check(crash=True)
 

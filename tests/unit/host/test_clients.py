@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
-from nfsha_config.host import clients, history
+from nfsha_config.host import clients, connections, history
+from nfsha_config.host.connections import Connection
 from nfsha_config.host.history import Takeover
 from nfsha_config.paths import Paths
 
@@ -91,6 +93,25 @@ def test_a_takeover_whose_grace_period_ends(node: Node, caplog: pytest.LogCaptur
     [entry] = node.tell(story())
     assert (entry.node, entry.previous, entry.steps) == (HERE, "other", {"lock": 1.0, "nfsd": 0.5})
     assert entry.grace is not None
+
+
+def test_each_client_that_is_not_back_is_called_again_and_again(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = [Connection(IPv4Address(f"192.168.50.{host}"), 700 + host) for host in (101, 102)]
+    connections.save(known, node.paths.shared("connections"))
+    called: list[tuple[float, set[Connection]]] = []
+    monkeypatch.setattr(clients, "tickle", lambda _, those: called.append((node.now, set(those))))
+
+    def story() -> Iterator[bool]:
+        node.take_lock("other")
+        node.open()
+        yield from _pause(1.5)
+        monkeypatch.setattr(clients.connections, "established", lambda *_: known[:1])
+        yield from _pause(5)
+
+    node.tell(story())
+    assert [those for _, those in called] == [set(known), set(known), {known[1]}, {known[1]}]
+    begun = called[0][0]
+    assert [round(at - begun) for at, _ in called] == [0, 1, 2, 5]
 
 
 def test_a_takeover_that_ends_before_its_grace_period(node: Node) -> None:
