@@ -11,8 +11,6 @@ from nfsha_lab.load import Load
 from nfsha_lab.lock_client import LockClient
 from nfsha_lab.second_client import ADDRESSES, SecondClient
 
-pytestmark = pytest.mark.long
-
 SITE = site_load.load_file(site_load.LAB)
 # Seconds until a dead node is recovered and another serves, at the most; what is more is the grace period's.
 _TAKEOVER = 60.0
@@ -43,6 +41,7 @@ def test_two_clients_want_the_same_lock(cluster: Cluster) -> None:
         assert not busy(cluster).try_lock("shared")
 
 
+@pytest.mark.long
 def test_an_idle_client_keeps_its_lock(cluster: Cluster, load: Load) -> None:
     idle = SecondClient.add(cluster, "idle", ADDRESSES[0])
     idle.hold("quiet")
@@ -54,6 +53,7 @@ def test_an_idle_client_keeps_its_lock(cluster: Cluster, load: Load) -> None:
     load.stop_and_check(crash=True)
 
 
+@pytest.mark.long
 def test_a_client_that_dies_with_the_server_delays_others_by_no_more_than_the_grace_time(cluster: Cluster, load: Load) -> None:
     dead = SecondClient.add(cluster, "dead", ADDRESSES[0])
     dead.hold("left")

@@ -8,8 +8,6 @@ from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
-pytestmark = pytest.mark.long
-
 
 def test_the_serving_node_is_cut_off_from_everything(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
@@ -27,6 +25,7 @@ def test_the_serving_node_is_cut_off_from_everything(cluster: Cluster, load: Loa
     load.stop_and_check(crash=True)
 
 
+@pytest.mark.long
 def test_the_standby_is_cut_off_from_everything(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     standby = cluster.other(active)
@@ -42,6 +41,7 @@ def test_the_standby_is_cut_off_from_everything(cluster: Cluster, load: Load) ->
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_the_link_between_the_nodes_is_cut(cluster: Cluster, load: Load) -> None:
     """The one that serves goes on, though it has the higher o2cb number here; the other one is fenced."""
     first, second = cluster.nodes
@@ -53,6 +53,7 @@ def test_the_link_between_the_nodes_is_cut(cluster: Cluster, load: Load) -> None
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_pings_between_the_nodes_are_filtered(cluster: Cluster, load: Load) -> None:
     """As by a firewall that somebody loads one day: all else gets through, and nobody is taken for dead."""
     active = cluster.serving()
@@ -72,6 +73,7 @@ def test_pings_between_the_nodes_are_filtered(cluster: Cluster, load: Load) -> N
     assert load.stop_and_check().stall("write") < 10
 
 
+@pytest.mark.long
 def test_a_node_boots_while_the_link_is_cut(cluster: Cluster, load: Load) -> None:
     """It can't mount the volumes then, and takes part again when the link is back."""
     active, network = cluster.serving(), cluster.lab.network
@@ -93,6 +95,7 @@ def test_a_node_boots_while_the_link_is_cut(cluster: Cluster, load: Load) -> Non
     load.stop_and_check()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deaf", ["the standby", "the serving node"])
 def test_one_direction_between_the_nodes_is_lost(cluster: Cluster, load: Load, deaf: str) -> None:
     """VRRP is heard by one of them only, or by both; the connection of o2cb is lost all the same."""
@@ -103,6 +106,7 @@ def test_one_direction_between_the_nodes_is_lost(cluster: Cluster, load: Load, d
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_clients_do_not_hear_the_serving_node(cluster: Cluster, load: Load) -> None:
     """What it sends them is lost. The nodes hear each other, and only a witness on the clients' side can tell."""
     active = cluster.serving()
@@ -125,6 +129,7 @@ def test_clients_do_not_hear_the_serving_node(cluster: Cluster, load: Load) -> N
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_no_node_reaches_a_witness(cluster: Cluster, load: Load) -> None:
     """Nobody serves whom nobody could reach; that is over by itself, and nothing was lost."""
     network, clients = cluster.lab.network, cluster.client.name

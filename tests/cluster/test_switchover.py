@@ -10,11 +10,10 @@ from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
-pytestmark = pytest.mark.long
-
 _SUBSTATE = "systemctl show --property SubState --value"
 
 
+@pytest.mark.long
 def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
     first = cluster.serving()
     second = cluster.other(first)
@@ -55,6 +54,7 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_a_node_in_maintenance_neither_serves_nor_takes_over(cluster: Cluster, load: Load) -> None:
     first = cluster.serving()
     second = cluster.other(first)
@@ -77,6 +77,7 @@ def test_a_node_in_maintenance_neither_serves_nor_takes_over(cluster: Cluster, l
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_a_takeover_that_is_called_off(cluster: Cluster, load: Load) -> None:
     """While it waits for the lock, and while it is about to open the gate: it leaves nothing failed, and nothing running."""
     first = cluster.serving()
@@ -115,6 +116,7 @@ def test_a_takeover_that_is_called_off(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_the_heir_dies_in_the_hand_over(cluster: Cluster, load: Load) -> None:
     """The hand-over has its time, and then its node serves again."""
     first = cluster.serving()
@@ -129,6 +131,7 @@ def test_the_heir_dies_in_the_hand_over(cluster: Cluster, load: Load) -> None:
     load.stop_and_check(crash=True)
 
 
+@pytest.mark.long
 def test_a_hand_over_that_is_killed(cluster: Cluster, load: Load) -> None:
     """Its node does not stay without keepalived."""
     first = cluster.serving()
@@ -145,6 +148,7 @@ def test_a_hand_over_that_is_killed(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_an_nfsdcld_that_answers_late(cluster: Cluster, load: Load) -> None:
     """knfsd waits for a second only, and would not know the clients; nobody is let in before it does."""
     first = cluster.serving()
