@@ -11,6 +11,7 @@ from nfsha_config.site import load as site_load
 from nfsha_lab.capture import Capture, capture
 from nfsha_lab.cluster import MOUNT, WORK, Cluster
 from nfsha_lab.load import Load, make_directory
+from nfsha_lab.machine import Machine
 
 # The lock manager looks for dead nodes every 5 s, and OCFS2 goes on with it; 6 s or 11 s where nobody holds the super lock
 # (nfsha_config/host/recovery.py).
@@ -19,6 +20,8 @@ RECOVERY_BEGINS = 5.8
 LOCK_TAKEN = 0.7
 # From the lock to the gate; up to 5 s where somebody slept until the dead node answered (nfsha_config/host/recovery.py).
 SERVED = 3.0
+# nfsha-clients.service looks for an open gate so often (nfsha_config/host/clients.py), and a busy machine takes its time.
+_LOOK = 0.7
 SITE = site_load.load_file(site_load.LAB)
 # Makes files one after the other, and notes each when it was acknowledged; nobody writes, which would commit them as well.
 _NAMER = f"""
@@ -41,7 +44,7 @@ def test_keepalived_is_stopped_on_the_serving_node_and_the_service_called_back(c
             active.wait_until_fails("systemctl is-active nfs-server nfsdcld nfsha-active")
             assert cluster.serving() is cluster.other(active)
             load.wait_until_writes()
-        assert_called_back(seen)
+        assert_called_back(seen, cluster.other(active))
         active.succeed("systemctl start keepalived")
         assert cluster.settle() is cluster.other(active), "fail-back is manual: the address must stay"
         # And back on command, asked of the node that does not serve.
@@ -62,7 +65,7 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
         with capture(cluster.client) as seen:
             active.crash()
             load.wait_until_writes()
-        assert_called_back(seen)
+        assert_called_back(seen, standby)
         assert cluster.serving() is standby
         said = standby.succeed("journalctl --boot --dmesg --output=short-unix --no-pager")
         began = recovery_began(said)
@@ -109,9 +112,11 @@ def test_files_made_until_the_crash_are_there(cluster: Cluster) -> None:
     assert len(undone) <= 1, undone
 
 
-def assert_called_back(seen: Capture) -> None:
-    """An ACK of the new server's came first, and not a retransmission of the client's own."""
-    assert any(wait < 1 for wait in seen.calls()), f"the client was not called:\n{seen.text}"
+def assert_called_back(seen: Capture, server: Machine) -> None:
+    """An ACK of the new server's came first, or a retransmission of the client's own in the moment of the gate's opening."""
+    opened = float(server.succeed("stat --format=%.Y /run/nfsha/open"))
+    by_itself = any(0 <= at - opened < _LOOK for at, _ in seen.resets)
+    assert by_itself or any(wait < 1 for wait in seen.calls()), f"the client was not called:\n{seen.text}"
     assert any(wait < 1 for wait in seen.reconnects()), f"the client did not come back:\n{seen.text}"
 
 
