@@ -24,8 +24,8 @@ class Question:
     """One debconf template with the priority at which it is asked, debconf-devel(7).
 
     key is the site's setting that the answer sets, None for a question about this machine alone; absent is the value of
-    a site that does not say it. short and long are
-    translated, and so are choices that are words: no value of a site stands in them.
+    a site that does not say it. short and long are translated, and so are choices that are words: no value of a site
+    stands in them.
     """
 
     name: str

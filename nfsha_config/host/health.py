@@ -100,12 +100,12 @@ class Health:
         """What keeps a node from serving as long as it lasts."""
         if self.paths.maintenance.exists():
             return "in maintenance, until: nfsha maintenance off"
-        mounted, read_only = mounts.ocfs2(self.paths), mounts.read_only(self.paths)
+        mounted = mounts.options(self.paths)
         for place in (STATE_MOUNT, DATA_MOUNT):
             if place not in mounted:
                 self.revival.look(now)
                 return f"{place} is not mounted"
-            if place in read_only:
+            if "ro" in mounted[place]:
                 return f"{place} has become read-only; see journalctl --dmesg, and reboot this node"
         # Asked at each look, since it notes when the gate was opened.
         promoting = self._promoting(now)

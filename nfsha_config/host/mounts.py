@@ -9,15 +9,11 @@ from nfsha_config.problems import Refused
 
 def ocfs2(paths: Paths) -> set[str]:
     """The mount points of all OCFS2 volumes."""
-    return set(_options(paths))
+    return set(options(paths))
 
 
-def read_only(paths: Paths) -> set[str]:
-    """Those that nobody can write to; OCFS2 makes them so after an error (fs/ocfs2/super.c, ocfs2_handle_error)."""
-    return {place for place, options in _options(paths).items() if "ro" in options}
-
-
-def _options(paths: Paths) -> dict[str, list[str]]:
+def options(paths: Paths) -> dict[str, list[str]]:
+    """The options of each; "ro" also where OCFS2 made it so after an error (fs/ocfs2/super.c, ocfs2_handle_error)."""
     rows = (line.split() for line in (read(paths.at("/proc/self/mounts")) or "").splitlines())
     return {row[1]: row[3].split(",") for row in rows if row[2] == "ocfs2"}
 

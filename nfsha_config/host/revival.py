@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cached_property
 
 from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import reset_seconds
@@ -27,10 +28,15 @@ class Revival:
     """The attempts of one node."""
 
     def __init__(self, site: Site) -> None:
-        self.others = [Echo(node.address) for node in site.nodes if node.name != os.uname().nodename]
+        self.site = site
         self.fenced = reset_seconds(site.timings)
         self.heard = float("-inf")
         self.last: float | None = None
+
+    @cached_property
+    def others(self) -> list[Echo]:
+        """Made when a look needs them: a socket that nobody reads gets each ping's answer of this machine."""
+        return [Echo(node.address) for node in self.site.nodes if node.name != os.uname().nodename]
 
     def look(self, now: float) -> None:
         """Begin one when there is need. now: seconds of the monotonic clock."""

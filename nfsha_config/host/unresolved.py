@@ -13,13 +13,12 @@ from nfsha_config.paths import Paths
 
 log = logging.getLogger(__name__)
 
-RES_OPTIONS = "timeout:1 attempts:2"
-"""As in admit (resolv.conf(5)): some names that nobody resolves must not keep the others waiting for long."""
-
+# As in admit (resolv.conf(5)): some names that nobody resolves must not keep the others waiting for long.
+_RES_OPTIONS = "timeout:1 attempts:2"
 # Seconds between two attempts.
 _AGAIN = 30.0
 # With -r, a name server that is away just then would have clients taken out that are in.
-_EXPORT = ["env", f"RES_OPTIONS={RES_OPTIONS}", "exportfs", "-a"]
+_EXPORT = ["env", f"RES_OPTIONS={_RES_OPTIONS}", "exportfs", "-a"]
 
 
 class Unresolved(Attempts):

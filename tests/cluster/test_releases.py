@@ -63,18 +63,13 @@ def test_a_mixed_pair(cluster: Cluster, load: Load, reader: Reader) -> None:
                 old.succeed("nfsha switchover")
                 load.wait_until_writes()
                 assert cluster.settle() is heir
-            old.crash()
-            load.wait_until_writes()
-            assert cluster.serving() is new
-            old.start()
-            old.wait_until_booted()
-            assert cluster.settle() is new
-            new.crash()
-            load.wait_until_writes()
-            assert cluster.serving() is old
-            new.start()
-            new.wait_until_booted()
-            assert cluster.settle() is old
+            for dead, heir in ((old, new), (new, old)):
+                dead.crash()
+                load.wait_until_writes()
+                assert cluster.serving() is heir
+                dead.start()
+                dead.wait_until_booted()
+                assert cluster.settle() is heir
             cluster.assert_healthy()
             load.stop_and_check(crash=True)
 

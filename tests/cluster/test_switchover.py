@@ -35,7 +35,7 @@ def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
 
 
 def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
-    """There and back, within 10 s of the beginning: sockets that the first node kept would answer the clients then."""
+    """Sent back within 10 s of the beginning: sockets that the first node kept would answer the clients then."""
     first = cluster.serving()
     second = cluster.other(first)
     begun = time.monotonic()
