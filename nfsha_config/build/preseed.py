@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from nfsha_config.build.question import questions
+from nfsha_config.file import write as write_file
 from nfsha_config.problems import Refused
 from nfsha_config.render import package_of
 from nfsha_config.site.model import Site
@@ -42,10 +42,5 @@ def write(path: Path, content: str) -> None:
     """Write a file that only its owner can read, in the place of an earlier one; what is no file, as it is."""
     if path.exists() and not path.is_file():
         path.write_text(content, encoding="utf-8")
-        return
-    path = path.resolve()
-    aside = path.with_name(f".{path.name}.new")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-    os.replace(aside, path)
+    else:
+        write_file(path.resolve(), content, 0o600)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from nfsha_config import paths
 from nfsha_config.build import templates
 from nfsha_config.build.changelog import Release
 from nfsha_config.build.question import questions
+from nfsha_config.file import write as write_file
 from nfsha_config.render import PACKAGES, RESIDENT, ManagedFile, environment, packaged
 from nfsha_config.render.managed import Owned
 from nfsha_config.render.unitname import escape_path
@@ -32,13 +32,7 @@ def files(package: str, site: Site, site_text: str, tool: Release) -> tuple[Mana
 def write(files: tuple[ManagedFile, ...], folder: Path) -> None:
     """Write the files below a folder, each at its path."""
     for file in files:
-        place = folder / file.path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        # Some hold secrets.
-        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as made:
-            made.write(file.text)
-            os.fchmod(made.fileno(), file.mode)
+        write_file(folder / file.path.lstrip("/"), file.text, file.mode)
 
 
 def _packaging(package: str, site: Site, tool: Release) -> Iterator[ManagedFile]:

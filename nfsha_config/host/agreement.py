@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nfsha_config.host.write import read, write
+from nfsha_config.file import read, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import InputError, Problem
 from nfsha_config.render import NODE

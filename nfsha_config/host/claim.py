@@ -10,7 +10,7 @@ import logging
 import socket
 from ipaddress import IPv4Address
 
-from nfsha_config.host.write import read
+from nfsha_config.file import read
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
 

@@ -12,13 +12,13 @@ import os
 import time
 from dataclasses import replace
 
+from nfsha_config.file import content
 from nfsha_config.host import connections, history
 from nfsha_config.host.connections import Connection
 from nfsha_config.host.grace import grace_limit, grace_over
 from nfsha_config.host.history import Takeover
 from nfsha_config.host.promotion import READY
 from nfsha_config.host.tickle import tickle
-from nfsha_config.host.write import content
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
 from nfsha_config.site import load

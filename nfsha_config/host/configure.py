@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from nfsha_config import render
+from nfsha_config.file import write
 from nfsha_config.host import agreement, impact, install, machine, o2cb
 from nfsha_config.host.machine import Machine
-from nfsha_config.host.write import write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import InputError, Problem
 from nfsha_config.render import CLIENT, NODE, ManagedFile

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfsha_config.host.write import read, write
+from nfsha_config.file import read, write
 from nfsha_config.paths import Paths
 
 NFS_PORT = 2049

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from nfsha_config.host.write import read
+from nfsha_config.file import read
 from nfsha_config.paths import Paths
 
 # The nodes that are in a domain, and those that are to be recovered (fs/ocfs2/dlm/dlmdebug.c).

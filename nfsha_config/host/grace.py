@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nfsha_config.host.write import content
+from nfsha_config.file import content
 from nfsha_config.paths import Paths
 
 

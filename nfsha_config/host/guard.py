@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from nfsha_config.file import overwrite, read
 from nfsha_config.host import heartbeat, journals, machine, mounts, o2net
 from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import Fence
@@ -24,7 +25,6 @@ from nfsha_config.host.heartbeat import Beat, Region
 from nfsha_config.host.lun import volume_devices
 from nfsha_config.host.recovery import Recovery
 from nfsha_config.host.watch import Look, Verdict, Watch, judge
-from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.site import load

@@ -12,6 +12,7 @@ import socket
 import time
 from collections import defaultdict, deque
 
+from nfsha_config.file import overwrite, read
 from nfsha_config.host import heartbeat, mounts, nfsd
 from nfsha_config.host.claim import Claim
 from nfsha_config.host.duplicate import other_owner
@@ -21,7 +22,6 @@ from nfsha_config.host.promotion import READY
 from nfsha_config.host.revival import Revival
 from nfsha_config.host.trial import Trial
 from nfsha_config.host.unresolved import Unresolved
-from nfsha_config.host.write import overwrite, read
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed
 from nfsha_config.run import run

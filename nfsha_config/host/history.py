@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from nfsha_config.host.write import read
+from nfsha_config.file import read
 
 
 @dataclass(frozen=True)

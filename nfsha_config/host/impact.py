@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nfsha_config.file import read
 from nfsha_config.host import lun, mounts
-from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
 from nfsha_config.render import NODE, TARGET

@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nfsha_config.file import read, remove, write
 from nfsha_config.host import mounts, storage
-from nfsha_config.host.write import read, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import InputError, NfshaError
 from nfsha_config.render import RESIDENT, ManagedFile, Owned

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from nfsha_config import render
-from nfsha_config.host.write import write
+from nfsha_config.file import write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.run import run

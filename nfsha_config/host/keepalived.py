@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from nfsha_config.host.write import content, read
+from nfsha_config.file import content, read
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
 

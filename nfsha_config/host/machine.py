@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, replace
 
-from nfsha_config.host.write import write
+from nfsha_config.file import write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import InputError, Problem
 from nfsha_config.site.model import Node, Site

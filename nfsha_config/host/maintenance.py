@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nfsha_config.file import remove, write
 from nfsha_config.host import switchover
-from nfsha_config.host.write import remove, write
 from nfsha_config.paths import Paths
 
 

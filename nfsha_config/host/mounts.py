@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nfsha_config.host.write import read
+from nfsha_config.file import read
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from nfsha_config.host.write import read
+from nfsha_config.file import read
 from nfsha_config.paths import Paths
 
 

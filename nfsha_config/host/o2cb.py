@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from nfsha_config.file import content, read, write
 from nfsha_config.host import shellvars
-from nfsha_config.host.write import content, read, write
 from nfsha_config.paths import Paths
 from nfsha_config.site.model import Site
 

@@ -7,8 +7,8 @@ import os
 import time
 from itertools import count
 
+from nfsha_config.file import content, remove
 from nfsha_config.host import agreement, status, switchover
-from nfsha_config.host.write import content, remove
 from nfsha_config.paths import Paths
 from nfsha_config.run import run
 from nfsha_config.site import load

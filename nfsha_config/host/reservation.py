@@ -51,14 +51,9 @@ def take(device: Path, own: int) -> None:
     if held not in (None, own):
         raise Refused(f"{device}: reserved by key {held:#x} already")
     _register(device, own)
-    if held is None:
-        try:
-            _out(device, "--reserve", f"--param-rk={own:x}", f"--prout-type={_TYPE}")
-        except CommandFailed as error:
-            # Two nodes at once: the one that came second must not go on as a registrant of the first one's reservation.
-            _unregister(device, own)
-            raise Unfinished(str(error)) from error
     try:
+        if held is None:
+            _reserve(device, own)
         for other in _registered(device) - {own}:
             _preempt(device, own, other)
         if holder(device) != own:
@@ -92,6 +87,15 @@ def clear(device: Path, own: int) -> None:
 
 def _register(device: Path, own: int) -> None:
     _out(device, "--register-ignore", f"--param-sark={own:x}")
+
+
+def _reserve(device: Path, own: int) -> None:
+    try:
+        _out(device, "--reserve", f"--param-rk={own:x}", f"--prout-type={_TYPE}")
+    except CommandFailed:
+        # Two nodes at once: the one that came second must not go on as a registrant of the first one's reservation.
+        _unregister(device, own)
+        raise
 
 
 def _preempt(device: Path, own: int, other: int) -> None:

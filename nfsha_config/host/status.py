@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nfsha_config.file import content, read
 from nfsha_config.host import connections, keepalived, o2cb
 from nfsha_config.host.grace import grace_over
-from nfsha_config.host.write import content, read
 from nfsha_config.paths import Paths
 from nfsha_config.site.model import Site
 

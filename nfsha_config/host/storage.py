@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nfsha_config.file import read
 from nfsha_config.host import fence, iscsi, machine, mounts
 from nfsha_config.host.lun import Content, Found, examine, layout, partition_device, volume_devices
 from nfsha_config.host.volume import slots
-from nfsha_config.host.write import read
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
 from nfsha_config.render import NODE

@@ -7,11 +7,11 @@ import os
 import time
 from collections.abc import Sequence
 
+from nfsha_config.file import remove, write
 from nfsha_config.host import overview, status
 from nfsha_config.host.overview import Seen
 from nfsha_config.host.promotion import READY
 from nfsha_config.host.status import Status
-from nfsha_config.host.write import remove, write
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.run import run

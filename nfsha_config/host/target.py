@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 from nfsha_config import render
+from nfsha_config.file import read, remove, write
 from nfsha_config.host import tgt
 from nfsha_config.host.lun import Content, examine
-from nfsha_config.host.write import read, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import NfshaError, Refused
 from nfsha_config.run import run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nfsha_config.file import content, remove, write
 from nfsha_config.host.impact import STOP
-from nfsha_config.host.write import content, remove, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import Refused
 from nfsha_config.run import run

@@ -28,7 +28,7 @@ class Look:
 
     alive: by o2cb. missed: how many beats this node has made since its last, in the volume with fewer. silent: seconds
     since it last answered a ping, None if it never did. proven: how long it had been silent when its last beat was
-    seen, so that a large one tells a cut network from a dead node. lost: seconds since o2cb heard it, None if unknown.
+    seen, so that a large one tells a cut network from a dead node. lost: seconds since o2cb heard it.
     wants, holds: whether this node is VRRP master, and has the lock.
     """
 
@@ -36,7 +36,7 @@ class Look:
     missed: int
     silent: float | None
     proven: float
-    lost: float | None
+    lost: float
     wants: bool
     holds: bool
 
@@ -56,7 +56,7 @@ def judge(look: Look, timings: Timings) -> Verdict:
     cut = not dead and look.silent is not None and look.silent >= SILENCE and look.proven >= SILENCE
     if cut and not look.holds:
         return Verdict.ISOLATED
-    silent = min(look.silent or 0.0, float("inf") if look.lost is None else look.lost)
+    silent = min(look.silent or 0.0, look.lost)
     return Verdict.FENCE if cut and silent * 1000 >= timings.o2cb_idle else Verdict.WELL
 
 

@@ -47,8 +47,8 @@ def test_what_holds_secrets_is_never_readable_by_others(tmp_path: Path, monkeypa
     place.parent.mkdir()
     place.write_text("before")
     place.chmod(0o644)
-    modes, fchmod = [], os.fchmod
-    monkeypatch.setattr(os, "fchmod", lambda fd, mode: (modes.append(place.stat().st_mode & 0o777), fchmod(fd, mode)))
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: modes.append(os.fstat(descriptor).st_mode & 0o777))
     source.write((ManagedFile("/etc/secret", "chap", 0o600, Owned.SECRET),), tmp_path)
     assert modes == [0o600] and place.stat().st_mode & 0o777 == 0o600 and place.read_text() == "chap"
 

@@ -28,7 +28,7 @@ SOCKET = """\
 
 def test_the_last_word_of_a_node_counts(tmp_path: Path) -> None:
     paths = Paths(tmp_path)
-    assert o2net.lost("nfs2", 100.0, paths) is None
+    assert o2net.lost("nfs2", 100.0, paths) == float("inf")
     place = paths.at("/sys/kernel/debug/o2net/sock_containers")
     place.parent.mkdir(parents=True)
     place.write_text("")

@@ -16,7 +16,7 @@ from .standins import block
 
 TIMINGS = disks.site().timings
 STATE, DATA = Region(Path("/dev/state"), 0, 2), Region(Path("/dev/data"), 0, 2)
-DEAD = Look(alive=True, missed=3, silent=2.0, proven=0.0, lost=None, wants=True, holds=False)
+DEAD = Look(alive=True, missed=3, silent=2.0, proven=0.0, lost=float("inf"), wants=True, holds=False)
 CUT = Look(alive=True, missed=0, silent=10.0, proven=9.0, lost=10.0, wants=True, holds=True)
 
 
@@ -32,7 +32,6 @@ CUT = Look(alive=True, missed=0, silent=10.0, proven=9.0, lost=10.0, wants=True,
         pytest.param(replace(DEAD, missed=2), Verdict.WELL, id="beats are late"),
         pytest.param(replace(DEAD, alive=False), Verdict.WELL, id="o2cb knows that it is dead"),
         pytest.param(CUT, Verdict.FENCE, id="lives, cut off from the node that serves, for long"),
-        pytest.param(replace(CUT, lost=None), Verdict.FENCE, id="the same, and nobody can tell what o2cb heard"),
         pytest.param(replace(CUT, lost=float("inf")), Verdict.FENCE, id="the same, and o2cb is not connected"),
         pytest.param(replace(CUT, lost=9.9), Verdict.WELL, id="o2cb hears it, and pings are filtered"),
         pytest.param(replace(CUT, lost=0.5, holds=False), Verdict.ISOLATED, id="pings are filtered on the way to a standby"),

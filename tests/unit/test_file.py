@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from nfsha_config.host.write import read, remove, write
+from nfsha_config.file import read, remove, write
 
 
 def test_new_file_with_its_folders(tmp_path: Path) -> None:
