@@ -39,7 +39,7 @@ class LockClient:
     def still_holds(self, file: str, timeout: float = _ANSWER_SECONDS) -> bool:
         """Use the file under the lock: whether that went well. ProductError if there is no answer in time."""
         uses = self._uses(file)
-        self.machine.succeed(f"systemctl kill --kill-who=main --signal=USR1 {self._unit(file)}")
+        self.machine.succeed(f"systemctl kill --kill-whom=main --signal=USR1 {self._unit(file)}")
         self.machine.poll(f"{self._title(file)}: used", lambda: self._uses(file) > uses, timeout)
         return self.holds(file)
 

@@ -19,6 +19,10 @@ class Attempts(ABC):
         self.begun = 0.0
         self.ended = float("-inf")
 
+    def hurry(self) -> None:
+        """Let the next look begin it."""
+        self.ended = float("-inf")
+
     def look(self, now: float) -> float:
         """Begin it when it is time; return for how many seconds one has hung. now: seconds of the monotonic clock."""
         if self.process is None and now - self.ended >= self.pause:

@@ -45,6 +45,7 @@ def main(paths: Paths) -> None:
     """Serve the clients of each time that the gate is open, until stopped."""
     virtual = load.load_file(paths.site).network.virtual_address.ip
     opened, lock = _made("open", paths), None
+    served = opened is not None
     if opened is not None:
         lock = _made("held", paths)
         # A takeover of before this program's start is in the history, or nobody saw its steps.
@@ -54,6 +55,11 @@ def main(paths: Paths) -> None:
         if opened is not None:
             before, lock = lock, _made("held", paths)
             _serve(virtual, opened, paths, again=lock == before)
+            served = True
+        elif served and _made("held", paths) is None:
+            served = False
+            for name, seconds in _ends().items():
+                log.info("end of %s: %.1f s", name, seconds)
         time.sleep(_LOOK)
 
 
@@ -83,7 +89,11 @@ def _serve(
             _call(virtual, before, paths)
         over = not told and grace_over(paths)
         if not told and (over or not calls):
-            entry = entry or _steps_told(takeover(opened, len(before), paths, again=again))
+            if entry is None:
+                entry = _steps_told(takeover(opened, len(before), paths, again=again))
+                if not over:
+                    # This node may die before the grace period is over.
+                    history.append(entry, paths.shared("history"))
             if over or now - start > grace_limit(paths):
                 told = True
                 _tell(entry, paths)
@@ -134,18 +144,30 @@ def _fenced(opened: float, paths: Paths) -> dict[str, float]:
 
 
 def _steps() -> dict[str, float]:
-    """Seconds that each unit took to start (org.freedesktop.systemd1(5), the timestamps), if it started for this."""
-    began, ended = "InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic"
-    words = ["systemctl", "show", f"--property={began},{ended}", *_UNITS.values()]
-    blocks = run(words, check=False).stdout.strip().split("\n\n")
-    values = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in blocks]
-    times = [(int(one.get(began) or 0) / 1e6, int(one.get(ended) or 0) / 1e6) for one in values]
-    last = max((end for _, end in times), default=0.0)
+    """Seconds that each unit took to start, if it started for this."""
+    times = _times("InactiveExit", "ActiveEnter")
+    last = max((end for _, end in times.values()), default=0.0)
     return {
         name: round(end - start, 3)
-        for name, (start, end) in zip(_UNITS, times, strict=False)
+        for name, (start, end) in times.items()
         if start <= end and end > 0 and last - end < _ALLOWANCE
     }
+
+
+def _ends() -> dict[str, float]:
+    """Seconds that each unit took to end, in the order of their ends."""
+    times = sorted(_times("ActiveExit", "InactiveEnter").items(), key=lambda item: item[1][1])
+    return {name: round(end - start, 3) for name, (start, end) in times if start <= end and end > 0}
+
+
+def _times(began: str, ended: str) -> dict[str, tuple[float, float]]:
+    """When a change of each unit began and ended (org.freedesktop.systemd1(5), the timestamps)."""
+    properties = [f"{what}TimestampMonotonic" for what in (began, ended)]
+    words = ["systemctl", "show", f"--property={','.join(properties)}", *_UNITS.values()]
+    blocks = run(words, check=False).stdout.strip().split("\n\n")
+    values = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in blocks]
+    times = [tuple(int(one.get(what) or 0) / 1e6 for what in properties) for one in values]
+    return {name: (start, end) for name, (start, end) in zip(_UNITS, times, strict=False)}
 
 
 def _steps_told(takeover: Takeover) -> Takeover:

@@ -52,6 +52,8 @@ _RESTART, _DEAD = 15.0, 45.0
 _ASK = 10.0
 # Seconds since a node's own last heartbeat, after which it could not take over; several times their distance of 2 s.
 _DISK = 10.0
+# Seconds for which the trial of a write hangs on a volume that stands still.
+_STILL = 4.0
 
 
 class Health:
@@ -69,7 +71,9 @@ class Health:
         self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None
         self.claimed: float | None = None
+        # Since when it has had the lock without serving, and has waited for it.
         self.closed: float | None = None
+        self.waiting: float | None = None
         # Seconds; None while the gate is closed. One that is open when this program starts may have been so for long.
         self.opened: float | None = float("-inf")
         # The last times of each unit.
@@ -138,25 +142,36 @@ class Health:
             self.claimed = None
         elif self.claimed is None:
             self.claimed = now
-        if self.paths.now("open").exists():
-            self.closed = None
+        serves, holds = self.paths.now("open").exists(), self.paths.now("held").exists()
+        waits = self.claimed is not None and not holds
+        self.closed = self._since(self.closed, now) if holds and not serves else None
+        self.waiting = self._since(self.waiting, now) if waits and not serves else None
+        if serves:
             return "" if self._promoting(now) else self._serving(now)
         self.server.forget()
         self.forgetful = None
-        if not self.paths.now("held").exists():
-            self.closed = None
-        else:
-            if self.closed is None:
-                self.closed = now
+        if self.closed is not None:
             late = "holds the lock, but is not ready to serve; see: journalctl -u nfsha-open -u nfs-server"
             return late if now - self.closed > READY else ""
-        if self.claimed is not None:
-            # A holder that was killed has left nothing behind.
-            if now - self.claimed >= _PROMPT and not read(self.paths.processes("nfsha-active.service")):
-                if self._often(_LOCK, now):
-                    return "can't ask for the lock; see: journalctl -u nfsha-active"
-                self._mend(_LOCK, "start", now)
-            return ""
+        return self._claiming(now) if waits else self._standing_by()
+
+    def _since(self, before: float | None, now: float) -> float:
+        """The beginning of what goes on; it begins anew while the disk does not answer, since all waits for that."""
+        mute = any(self._since_heartbeat(region) >= _DISK for region in self.trials)
+        return now if before is None or mute else before
+
+    def _claiming(self, now: float) -> str:
+        if self.waiting is not None and now - self.waiting > self.hangs:
+            return "waits for the lock in vain: another node has not let go of it; see: nfsha status"
+        late = self.claimed is not None and now - self.claimed >= _PROMPT
+        # A holder that was killed has left nothing behind.
+        if late and not read(self.paths.processes("nfsha-active.service")):
+            if self._often(_LOCK, now):
+                return "can't ask for the lock; see: journalctl -u nfsha-active"
+            self._mend(_LOCK, "start", now)
+        return ""
+
+    def _standing_by(self) -> str:
         for region in self.trials:
             silent = self._since_heartbeat(region)
             if silent > _DISK:
@@ -171,7 +186,35 @@ class Health:
             self._mend(_SERVER, "restart", now)
         if self._without_nfsdcld(now) > READY:
             return "nfsdcld does not run, so the next node would know no client; see: journalctl -u nfsdcld"
-        silent = self.server.look(now)
+        self.server.look(now)
+        failure = self._volumes(now) or self._silence(now)
+        if not failure:
+            self._look_for_another_owner(now)
+            self.unresolved.look(now)
+        return failure
+
+    def _volumes(self, now: float) -> str:
+        """Try them, at once where the server has not answered: while one stands still, it need not.
+
+        Each of its threads may wait for the disk then, as many writes as clients sent, and none is left for a question.
+        """
+        for region, trial in self.trials.items():
+            if self.server.error:
+                trial.hurry()
+            hangs = trial.look(now)
+            if trial.error:
+                return f"{trial.mount} can't be written: {trial.error}"
+            mute = self._since_heartbeat(region) >= _DISK
+            # A disk that hangs is o2cb's to judge: it may hang for all nodes, and none could do better.
+            if hangs > self.hangs and not mute:
+                return f"{trial.mount} hangs for {hangs:.0f} s, though the disk answers"
+            if hangs > _STILL or mute:
+                self.server.excuse()
+        return ""
+
+    def _silence(self, now: float) -> str:
+        """What a server comes to that gives no good answer."""
+        silent = self.server.silent(now)
         in_vain = self.server.answered < self.revived
         # A restart closes the gate meanwhile, and the silence begins anew. One that did not help is not tried again.
         if silent > _DEAD or (silent > _RESTART and in_vain and now - silent > self.revived):
@@ -180,15 +223,6 @@ class Health:
             log.warning("the NFS server does not answer, and is started again: %s", self.server.error)
             self.revived = now
             self._mend(_SERVER, "restart", now)
-        self._look_for_another_owner(now)
-        self.unresolved.look(now)
-        for region, trial in self.trials.items():
-            hangs = trial.look(now)
-            if trial.error:
-                return f"{trial.mount} can't be written: {trial.error}"
-            # A disk that hangs is o2cb's to judge: it may hang for all nodes, and none could do better.
-            if hangs > self.hangs and self._since_heartbeat(region) < _DISK:
-                return f"{trial.mount} hangs for {hangs:.0f} s, though the disk answers"
         return ""
 
     def _without_nfsdcld(self, now: float) -> float:

@@ -50,11 +50,15 @@ def append(takeover: Takeover, path: Path) -> None:
 
 
 def entries(path: Path) -> list[Takeover]:
-    """All entries, the oldest first; a line that a crash left in pieces is passed over."""
-    found = []
+    """All entries, the oldest first; a line that a crash left in pieces is passed over.
+
+    Of two of the same takeover the later one knows its grace period.
+    """
+    found: dict[tuple[float, str], Takeover] = {}
     for line in (read(path) or "").splitlines():
         try:
-            found.append(Takeover(**json.loads(line)))
+            entry = Takeover(**json.loads(line))
+            found[entry.at, entry.node] = entry
         except (ValueError, TypeError):
             continue
-    return found
+    return list(found.values())

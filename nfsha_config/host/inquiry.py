@@ -39,7 +39,15 @@ class Inquiry:
         if now - self.asked >= _PAUSE:
             self.asked = now
             self._ask(now)
+        return self.silent(now)
+
+    def silent(self, now: float) -> float:
+        """For how many seconds there was no good answer."""
         return 0.0 if self.since is None else now - self.since
+
+    def excuse(self) -> None:
+        """That it gave no answer is no fault of its own: its silence begins anew."""
+        self.since = None
 
     def _ask(self, now: float) -> None:
         calls = nfsd.calls(self.paths)

@@ -29,7 +29,7 @@ site.toml(5) from the same table; change it there.
 _INTRODUCTIONS = {
     "node": "Once for each server; the order gives the o2cb number and the VRRP preference.",
     "export": "Once, for the data.",
-    "timings": "Chosen together with what has no setting, such as iSCSI's times: docs/explanation/architecture.md.",
+    "timings": "Chosen together with what has no setting, such as iSCSI's times: docs/reference/timings.md.",
 }
 
 

@@ -15,10 +15,12 @@ PARTS = {
     "rpc.mountd": "pkill -KILL -x rpc.mountd",
     "rpc.idmapd": "pkill -KILL -x rpc.idmapd",
     "the threads of nfsd": "rpc.nfsd 0",
-    "the holder of the lock": "systemctl kill --kill-who=main --signal=KILL nfsha-active",
+    "the holder of the lock": "systemctl kill --kill-whom=main --signal=KILL nfsha-active",
     "the gate": "nft flush ruleset",
     "the gate, by who loads rules": "systemctl start nftables && systemctl reload nftables",
     "keepalived": "pkill -KILL -o -x keepalived",
+    "all of keepalived at once": "pkill -KILL -x keepalived",
+    "keepalived's process for VRRP": "pkill -KILL -n -x keepalived",
 }
 _UNITS = "keepalived nfsha-active nfs-server nfs-mountd nfs-idmapd nfsdcld nfsha-open"
 _WHOLE = " && ".join(

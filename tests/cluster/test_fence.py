@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nfsha_config.site import load as site_load
-from nfsha_lab.cluster import Cluster
+from nfsha_lab.cluster import MOUNT, WORK, Cluster
 from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
@@ -21,6 +21,18 @@ tgtadm --lld iscsi --op show --mode conn --tid 1 | awk '
     echo ended
 done | grep ended
 """
+# Each write is on the disk before the next one is begun.
+_WRITERS = 20
+_MANY = f"""#!/bin/sh
+mkdir {MOUNT}/{WORK}/many
+for number in $(seq {_WRITERS}); do
+    while dd if=/dev/zero of={MOUNT}/{WORK}/many/$number bs=64k count=1 conv=fsync status=none; do :; done &
+done
+wait
+"""
+# Milliseconds since the node's last heartbeat in each volume (heartbeat.c); a minute is what a target takes to boot.
+_BEATS = "/sys/kernel/debug/o2hb/*/elapsed_time_in_ms"
+_AWAY = 70000
 _HANGS = "/run/systemd/system/nfs-server.service.d/zz-hangs.conf"
 # Takes the connection of one node in place of tgtd, says nothing on it, and keeps it for longer than the node waits.
 _MUTE = """
@@ -108,6 +120,25 @@ def test_a_target_that_restarts_does_not_get_anybody_fenced(cluster: Cluster, lo
         load.wait_until_writes()
         assert cluster.settle() is active
     cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_a_target_is_away_while_a_client_writes_much(cluster: Cluster, load: Load) -> None:
+    """More than the server has threads: none is left to answer whether it works, and nothing is held against it."""
+    active = cluster.serving()
+    cluster.client.write_file("/root/many", _MANY, 0o755)
+    cluster.client.succeed("systemd-run --quiet --unit=many /root/many")
+    cluster.client.wait_until_succeeds(f"test $(ls {MOUNT}/{WORK}/many | wc -l) = {_WRITERS}")
+    restarts = active.succeed("systemctl show --property=ExecMainStartTimestampMonotonic nfs-server")
+    with cluster.no_node_resets(), cluster.one_server_at_most():
+        cluster.target.succeed("systemctl stop tgt")
+        active.wait_until_succeeds(f"sort --numeric-sort --reverse {_BEATS} | awk '{{ exit $1 < {_AWAY} }}'", 180)
+        cluster.target.succeed("systemctl start tgt")
+        load.wait_until_writes()
+        assert cluster.settle() is active
+    assert active.succeed("systemctl show --property=ExecMainStartTimestampMonotonic nfs-server") == restarts
+    cluster.assert_healthy()
+    cluster.client.succeed("systemctl stop many")
     load.stop_and_check()
 
 

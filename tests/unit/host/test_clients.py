@@ -49,6 +49,9 @@ class Node:
     def close(self) -> None:
         self.paths.now("open").unlink()
 
+    def let_go(self) -> None:
+        self.paths.now("held").unlink()
+
     def _make(self, name: str) -> None:
         self.paths.now(name).touch()
         # Each at a time of its own, however coarse the file system's clock is.
@@ -68,7 +71,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(clients.load, "load_file", lambda _: site())
     monkeypatch.setattr(clients.time, "sleep", made.sleep)
     monkeypatch.setattr(clients.time, "monotonic", lambda: made.now)
-    monkeypatch.setattr(clients, "_steps", lambda: {"lock": 1.0, "nfsd": 0.5})
+    times = {"InactiveExit": {"lock": (5.0, 6.0), "nfsd": (6.0, 6.5)}, "ActiveExit": {"lock": (9.2, 9.3), "nfsd": (8.0, 9.0)}}
+    monkeypatch.setattr(clients, "_times", lambda began, ended: times[began])
     monkeypatch.setattr(clients, "tickle", lambda *_: None)
     monkeypatch.setattr(clients.connections, "established", lambda *_: [])
     return made
@@ -124,6 +128,32 @@ def test_a_takeover_that_ends_before_its_grace_period(node: Node) -> None:
             yield from _pause(2)
 
     assert [(entry.previous, entry.grace) for entry in node.tell(story())] == [("other", None), ("third", None)]
+
+
+def test_what_letting_go_took_is_told(node: Node, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+
+    def story() -> Iterator[bool]:
+        node.take_lock("other")
+        node.open()
+        yield from _pause(1)
+        node.close()
+        yield from _pause(1)
+        before = len(caplog.messages)
+        node.let_go()
+        yield from _pause(1)
+        assert caplog.messages[before:] == ["end of nfsd: 1.0 s", "end of lock: 0.1 s"]
+
+    node.tell(story())
+
+
+def test_a_node_that_dies_in_the_grace_period_leaves_its_takeover(node: Node) -> None:
+    def story() -> Iterator[bool]:
+        node.take_lock("other")
+        node.open()
+        yield from _pause(6)
+
+    assert [(entry.previous, entry.grace) for entry in node.tell(story())] == [("other", None)]
 
 
 def test_a_server_that_was_started_again_took_over_from_nobody(node: Node) -> None:

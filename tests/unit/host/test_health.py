@@ -149,6 +149,31 @@ def test_a_promotion_that_does_not_end_makes_a_node_unfit_for_a_minute(node: Nod
     assert node.done() == []
 
 
+def test_a_promotion_waits_for_the_disk(node: Node) -> None:
+    node.put("/run/nfsha/master")
+    node.put("/run/nfsha/held")
+    node.heartbeat(SITE.state_uuid, 10000)
+    assert [node.look(now) for now in (0.0, 31.0, 90.0)] == [""] * 3
+    node.heartbeat(SITE.state_uuid, 100)
+    assert node.look(90.0 + READY) == "" and node.look(91.0 + READY).startswith("holds the lock")
+
+
+def test_a_lock_that_does_not_come_makes_a_node_unfit(node: Node) -> None:
+    """Later than that of a dead node would; what it waited for is forgotten when it has it."""
+    limit = 4.0 * SITE.timings.o2cb_threshold
+    node.put("/run/nfsha/master")
+    node.put("/sys/fs/cgroup/system.slice/nfsha-active.service/cgroup.procs", "812\n")
+    assert (node.look(0.0), node.look(limit)) == ("", "")
+    node.put("/run/nfsha/open")
+    node.put("/run/nfsha/held")
+    assert node.look(limit + 1.0) == ""
+    node.take("/run/nfsha/open")
+    node.take("/run/nfsha/held")
+    assert (node.look(1000.0), node.look(1000.0 + limit)) == ("", "")
+    assert node.look(1001.0 + limit).startswith("waits for the lock in vain")
+    assert node.done() == []
+
+
 def test_a_failure_that_goes_on_is_counted_from_its_end(node: Node) -> None:
     node.put("/run/nfsha/held")
     assert not node.look(0.0) and node.look(31.0) and node.look(200.0)

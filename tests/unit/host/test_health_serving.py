@@ -8,6 +8,7 @@ from nfsha_config.host.health import MENDED
 
 from .looked_at import COUNTERS, NFSDCLD, SITE, Node
 from .nfsserver import DELAY, Server
+from .standins import program
 
 
 def test_a_node_that_serves(node: Node, server: Server) -> None:
@@ -70,6 +71,33 @@ def test_a_restart_that_did_not_help_is_not_tried_once_more(node: Node) -> None:
     node.serve()
     assert [node.look(now) for now in (20.0, 26.0, 32.0, 40.0)] == [""] * 4
     assert "the NFS server does not answer: [Errno 111]" in node.look(42.0)
+    assert node.done() == ["restart --no-block nfs-server.service"]
+
+
+def test_a_server_that_waits_for_the_disk_is_not_judged(node: Node) -> None:
+    """All of its threads may wait there. Its silence begins when the disk is back."""
+    node.serve()
+    assert node.look(0.0) == ""
+    node.heartbeat(SITE.data_uuid, 10000)
+    assert [node.look(now) for now in (12.0, 16.0, 60.0, 100.0)] == [""] * 4 and node.done() == []
+    node.heartbeat(SITE.data_uuid, 100)
+    assert (node.look(106.0), node.look(112.0)) == ("", "") and node.done() == []
+    assert node.look(122.0) == ""
+    assert node.done() == ["restart --no-block nfs-server.service"]
+
+
+def test_a_server_that_waits_for_a_volume_is_not_judged(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while OCFS2 recovers another node; a write is tried as soon as the server does not answer."""
+    node.serve()
+    flag = node.programs / "hang"
+    program(node.programs, "dd", 'while [ -e hang ]; do sleep 0.05; done', monkeypatch)
+    assert node.look(0.0) == ""
+    flag.touch()
+    look = node.health.look
+    assert [look(now) for now in (2.0, 4.0, 7.0, 16.0, 40.0)] == [""] * 5 and node.done() == []
+    flag.unlink()
+    assert [node.look(now) for now in (41.0, 46.0, 56.0)] == [""] * 3 and node.done() == []
+    assert node.look(62.0) == ""
     assert node.done() == ["restart --no-block nfs-server.service"]
 
 

@@ -236,6 +236,17 @@ def test_who_answers_is_a_witness() -> None:
     assert on_machine(rendered("three", "store-a"), script) == "yes\n192.0.2.1 192.0.2.2\n"
 
 
+def test_many_silent_witnesses_do_not_hide_one_that_answers() -> None:
+    """Each silent one is waited for; together they may take no longer than keepalived gives the script."""
+    script = f"""
+    ip link set lo up
+    {interface("eth1")} && ip link set eth1 up && ip link set other up && ip address add 192.0.2.9/24 dev eth1
+    mkdir -p /run/nfsha
+    timeout 4 /usr/libexec/nfsha/witness 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 127.0.0.9 && echo yes
+    """
+    assert on_machine(rendered("three", "store-a"), script) == "yes\n"
+
+
 NOTIFY = """
 mkdir -p /run/log /run/nfsha
 for program in systemctl logger; do
