@@ -77,6 +77,9 @@ def test_an_answer_at_each_cost(cluster: Cluster, load: Load) -> None:
         # What was refused is shown once more, and taken back.
         assert "not set up" not in _answer(second, "timings-nfs-lease", "15")
         cluster.edit(second, "cluster.revision", 2)
+        said = _answer(second, "timings-nfs-lease", "20")
+        assert "timings.nfs_lease: 15 -> 20: switchover" in said and "not set up" not in said
+        assert "not set up" not in _answer(second, "timings-nfs-lease", "15")
         said = _answer(second, "network-router-id", "77")
         assert "network.router_id: 101 -> 77: is an outage, and this node is in the cluster; nothing was changed" in said
         assert "virtual_router_id 101" in second.succeed("cat /etc/keepalived/keepalived.conf")

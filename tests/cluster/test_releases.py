@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 
 _PAGE = "docs/howto/upgrade-debian.md"
 
-_OTHER = {"bookworm": ("trixie", "13"), "trixie": ("bookworm", "12")}
+_OTHER = {"bookworm": ("trixie", "13"), "trixie": ("bookworm", "12"), "forky": ("trixie", "13")}
 # Seconds for one run of apt. Emulated on two busy cores, the first step took 11 minutes and the second one 16.
 _UPGRADE_SECONDS = 3600.0
 

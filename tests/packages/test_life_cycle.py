@@ -223,6 +223,21 @@ def small(name: str, folder: Path, *, fields: str = "", files: Mapping[str, str]
 
 
 @each_package
+def test_another_package_takes_its_place(package: str, machine: Machine, twice: Mapping[str, Path], tmp_path: Path) -> None:
+    """Removed in favour of one that conflicts with it, and whose own script fails first."""
+    answer(machine, package)
+    machine.install(twice[package])
+    whole = state(machine, package)
+    calls(machine)
+    rival = f"Conflicts: {package}\nReplaces: {package}\n"
+    dpkg(machine, "--install", small("failing", tmp_path, fields=rival, preinst="exit 1"), fails=True)
+    assert calls(machine) == ["prerm remove in-favour", "postinst abort-remove in-favour"]
+    assert_same(state(machine, package), whole)
+    dpkg(machine, "--install", small("rival", tmp_path, fields=rival))
+    assert calls(machine) == ["prerm remove in-favour", "postrm remove"]
+
+
+@each_package
 def test_another_package_pushes_it_aside(package: str, machine: Machine, twice: Mapping[str, Path], tmp_path: Path) -> None:
     """Deconfigured in favour of one that conflicts with what it needs; and gone when another one has all its files."""
     needs = repack(twice[package], tmp_path, more="+needs", fields={"Depends": "needed"})
