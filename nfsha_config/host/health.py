@@ -161,7 +161,7 @@ class Health:
         return now if before is None or mute else before
 
     def _claiming(self, now: float) -> str:
-        if self.waiting is not None and now - self.waiting > self.hangs:
+        if self.waiting is not None and now - self.waiting > self.hangs + READY:
             return "waits for the lock in vain: another node has not let go of it; see: nfsha status"
         late = self.claimed is not None and now - self.claimed >= _PROMPT
         # A holder that was killed has left nothing behind.

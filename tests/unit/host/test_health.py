@@ -160,7 +160,7 @@ def test_a_promotion_waits_for_the_disk(node: Node) -> None:
 
 def test_a_lock_that_does_not_come_makes_a_node_unfit(node: Node) -> None:
     """Later than that of a dead node would; what it waited for is forgotten when it has it."""
-    limit = 4.0 * SITE.timings.o2cb_threshold
+    limit = 4.0 * SITE.timings.o2cb_threshold + READY
     node.put("/run/nfsha/master")
     node.put("/sys/fs/cgroup/system.slice/nfsha-active.service/cgroup.procs", "812\n")
     assert (node.look(0.0), node.look(limit)) == ("", "")
