@@ -173,9 +173,8 @@ class Health:
 
     def _standing_by(self) -> str:
         for region in self.trials:
-            silent = self._since_heartbeat(region)
-            if silent > _DISK:
-                return f"the shared disk does not answer: last heartbeat {silent:.0f} s ago"
+            if self._since_heartbeat(region) > _DISK:
+                return f"the shared disk has not answered for {_DISK:.0f} s"
         return ""
 
     def _serving(self, now: float) -> str:
