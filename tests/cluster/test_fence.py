@@ -26,7 +26,7 @@ _WRITERS = 20
 _MANY = f"""#!/bin/sh
 mkdir {MOUNT}/{WORK}/many
 for number in $(seq {_WRITERS}); do
-    while dd if=/dev/zero of={MOUNT}/{WORK}/many/$number bs=64k count=1 conv=fsync status=none; do :; done &
+    while dd if=/dev/zero of={MOUNT}/{WORK}/many/$number bs=64k count=1 conv=notrunc,fsync status=none; do :; done &
 done
 wait
 """
@@ -134,11 +134,11 @@ def test_a_target_is_away_while_a_client_writes_much(cluster: Cluster, load: Loa
         cluster.target.succeed("systemctl stop tgt")
         active.wait_until_succeeds(f"sort --numeric-sort --reverse {_BEATS} | awk '{{ exit $1 < {_AWAY} }}'", 180)
         cluster.target.succeed("systemctl start tgt")
+        cluster.client.succeed("systemctl stop many", 120)
         load.wait_until_writes()
         assert cluster.settle() is active
     assert active.succeed("systemctl show --property=ExecMainStartTimestampMonotonic nfs-server") == restarts
     cluster.assert_healthy()
-    cluster.client.succeed("systemctl stop many")
     load.stop_and_check()
 
 
