@@ -23,6 +23,10 @@ class Attempts(ABC):
         """Let the next look begin it."""
         self.ended = float("-inf")
 
+    def excuse(self, now: float) -> None:
+        """That it hangs is no fault of its own: what it is counted by begins anew."""
+        self.begun = now
+
     def look(self, now: float) -> float:
         """Begin it when it is time; return for how many seconds one has hung. now: seconds of the monotonic clock."""
         if self.process is None and now - self.ended >= self.pause:

@@ -52,6 +52,8 @@ _RESTART, _DEAD = 15.0, 45.0
 _ASK = 10.0
 # Seconds since a node's own last heartbeat, after which it could not take over; several times their distance of 2 s.
 _DISK = 10.0
+# Seconds after which a node whose server does not end resets itself: twice its TimeoutStopSec (nfs-server.service).
+_LETS_GO = 80.0
 # Seconds for which the trial of a write hangs on a volume that stands still.
 _STILL = 4.0
 
@@ -161,7 +163,7 @@ class Health:
         return now if before is None or mute else before
 
     def _claiming(self, now: float) -> str:
-        if self.waiting is not None and now - self.waiting > self.hangs + READY:
+        if self.waiting is not None and now - self.waiting > _LETS_GO + self.hangs + READY:
             return "waits for the lock in vain: another node has not let go of it; see: nfsha status"
         late = self.claimed is not None and now - self.claimed >= _PROMPT
         # A holder that was killed has left nothing behind.
@@ -207,6 +209,8 @@ class Health:
             # A disk that hangs is o2cb's to judge: it may hang for all nodes, and none could do better.
             if hangs > self.hangs and not mute:
                 return f"{trial.mount} hangs for {hangs:.0f} s, though the disk answers"
+            if mute:
+                trial.excuse(now)
             if hangs > _STILL or mute:
                 self.server.excuse()
         return ""

@@ -9,7 +9,7 @@ from nfsha_config.paths import Paths
 
 def begin(paths: Paths) -> None:
     """Hand the service over if this node has it, and stay out. Raises Refused when no other node is fit."""
-    if paths.now("master").exists():
+    if paths.now("held").exists():
         switchover.request(paths)
     write(paths.maintenance, "nfsha maintenance off\n")
 

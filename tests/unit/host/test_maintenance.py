@@ -1,4 +1,4 @@
-"""A node that is master hands the service over first, or stays; any other one goes at once."""
+"""A node that has the lock hands the service over first, or stays; any other one goes at once."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def test_a_standby_goes_at_once(paths: Paths, asked: Mock) -> None:
     assert maintenance.end(paths) and not paths.maintenance.exists() and not maintenance.end(paths)
 
 
-def test_a_master_stays_where_no_other_node_is_fit(paths: Paths, asked: Mock) -> None:
+def test_the_holder_of_the_lock_stays_where_no_other_node_is_fit(paths: Paths, asked: Mock) -> None:
     """Also while its gate is closed, as when its server is started again."""
-    paths.now("master").parent.mkdir(parents=True, exist_ok=True)
-    paths.now("master").touch()
+    paths.now("held").parent.mkdir(parents=True, exist_ok=True)
+    paths.now("held").touch()
     asked.side_effect = Refused("nfs1 goes on serving")
     with pytest.raises(Refused):
         maintenance.begin(paths)
