@@ -145,9 +145,9 @@ class Health:
         elif self.claimed is None:
             self.claimed = now
         serves, holds = self.paths.now("open").exists(), self.paths.now("held").exists()
-        waits = self.claimed is not None and not holds
+        waits = self.claimed is not None and not holds and not serves
         self.closed = self._since(self.closed, now) if holds and not serves else None
-        self.waiting = self._since(self.waiting, now) if waits and not serves else None
+        self.waiting = self._since(self.waiting, now) if waits else None
         if serves:
             return "" if self._promoting(now) else self._serving(now)
         self.server.forget()
@@ -159,8 +159,7 @@ class Health:
 
     def _since(self, before: float | None, now: float) -> float:
         """The beginning of what goes on; it begins anew while the disk does not answer, since all waits for that."""
-        mute = any(self._since_heartbeat(region) >= _DISK for region in self.trials)
-        return now if before is None or mute else before
+        return now if before is None or any(map(self._mute, self.trials)) else before
 
     def _claiming(self, now: float) -> str:
         if self.waiting is not None and now - self.waiting > _LETS_GO + self.hangs + READY:
@@ -205,7 +204,7 @@ class Health:
             hangs = trial.look(now)
             if trial.error:
                 return f"{trial.mount} can't be written: {trial.error}"
-            mute = self._since_heartbeat(region) >= _DISK
+            mute = self._mute(region)
             # A disk that hangs is o2cb's to judge: it may hang for all nodes, and none could do better.
             if hangs > self.hangs and not mute:
                 return f"{trial.mount} hangs for {hangs:.0f} s, though the disk answers"
@@ -259,6 +258,9 @@ class Health:
         """Seconds since this node's last heartbeat in a volume was written (heartbeat.c, elapsed_time_in_ms)."""
         elapsed = read(self.paths.at(f"/sys/kernel/debug/o2hb/{region}/elapsed_time_in_ms"))
         return int(elapsed or 0) / 1000
+
+    def _mute(self, region: str) -> bool:
+        return self._since_heartbeat(region) >= _DISK
 
     def _mend(self, unit: str, verb: str, now: float) -> None:
         times = self.mended[unit]

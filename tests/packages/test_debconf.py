@@ -235,9 +235,10 @@ def test_the_question_names_the_device_as_answered(debconf: Debconf) -> None:
 def test_the_scripts_take_every_argument_dpkg_gives_and_run_twice(debconf: Debconf) -> None:
     calls = (
         ("postinst", "configure", ""), ("postinst", "configure", "0.1"), ("postinst", "abort-upgrade", "0.1"),
-        ("postinst", "abort-remove"), ("postinst", "abort-remove", "in-favour", "x", "1"), ("postinst", "abort-deconfigure", "in-favour", "x", "1"),
-        ("prerm", "upgrade", "0.1"), ("prerm", "remove"), ("prerm", "remove", "in-favour", "x", "1"), ("prerm", "failed-upgrade", "0.1"),
-        ("prerm", "deconfigure", "in-favour", "x", "1"),
+        ("postinst", "abort-remove"), ("postinst", "abort-remove", "in-favour", "x", "1"),
+        ("postinst", "abort-deconfigure", "in-favour", "x", "1"),
+        ("prerm", "upgrade", "0.1"), ("prerm", "remove"), ("prerm", "remove", "in-favour", "x", "1"),
+        ("prerm", "failed-upgrade", "0.1"), ("prerm", "deconfigure", "in-favour", "x", "1"),
         ("postrm", "remove"), ("postrm", "upgrade", "0.1"), ("postrm", "failed-upgrade", "0.1"),
         ("postrm", "abort-install"), ("postrm", "abort-upgrade", "0.1"), ("postrm", "disappear", "x", "1"),
         ("postrm", "purge"),
