@@ -108,7 +108,7 @@ class Guard:
             return
         look = Look(
             self._alive(), missed, self.watch.silent(now), self.watch.proven,
-            o2net.lost(self.peer.name, now, self.paths),
+            lambda: o2net.lost(self.peer.name, now, self.paths),
             self.paths.now("master").exists(), self.paths.now("held").exists(),
         )  # fmt: skip
         self._act(judge(look, self.site.timings), look)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -28,15 +28,15 @@ class Look:
 
     alive: by o2cb. missed: how many beats this node has made since its last, in the volume with fewer. silent: seconds
     since it last answered a ping, None if it never did. proven: how long it had been silent when its last beat was
-    seen, so that a large one tells a cut network from a dead node. lost: seconds since o2cb heard it.
-    wants, holds: whether this node is VRRP master, and has the lock.
+    seen, so that a large one tells a cut network from a dead node. lost: tells the seconds since o2cb heard it, and is
+    asked only where that decides. wants, holds: whether this node is VRRP master, and has the lock.
     """
 
     alive: bool
     missed: int
     silent: float | None
     proven: float
-    lost: float
+    lost: Callable[[], float]
     wants: bool
     holds: bool
 
@@ -56,8 +56,8 @@ def judge(look: Look, timings: Timings) -> Verdict:
     cut = not dead and look.silent is not None and look.silent >= SILENCE and look.proven >= SILENCE
     if cut and not look.holds:
         return Verdict.ISOLATED
-    silent = min(look.silent or 0.0, look.lost)
-    return Verdict.FENCE if cut and silent * 1000 >= timings.o2cb_idle else Verdict.WELL
+    idle = timings.o2cb_idle / 1000
+    return Verdict.FENCE if cut and (look.silent or 0.0) >= idle and look.lost() >= idle else Verdict.WELL
 
 
 @dataclass

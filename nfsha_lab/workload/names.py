@@ -1,5 +1,6 @@
 """Which names must exist after all that was acknowledged, and which must not. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -14,15 +15,20 @@ REPEATED = {"create": "EEXIST", "link": "EEXIST", "rename": "ENOENT", "unlink": 
 # the file by its handle alone (fs/ocfs2/namei.c, ocfs2_link). Nothing is lost: a source that is gone is found missing.
 _NOT_YET = {"link": "ENOENT"}
 
+# What the client could not reclaim since the server has no such file, 116 being ESTALE; programs that have it open get
+# EIO from then on (fs/nfs/nfs4state.c, nfs4_state_mark_open_context_bad).
+_STALE = re.compile(r"NFSv4: state recovery failed for open file (?:\S*/)?(\S+), error = -116$")
+
 
 @dataclass
 class Expectation:
     """What must be found: each of `present`, one of each set in `either`, none of `absent`.
 
-    What an outage may have undone is `unsettled`, and promises nothing.
+    What an outage may have undone is `unsettled`, and promises nothing. Of those, the client had the `stale` ones open.
     """
 
     outages: Sequence[Outage] = ()
+    stale: Set[str] = frozenset()
     present: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
     either: list[frozenset[str]] = field(default_factory=list)
@@ -82,12 +88,21 @@ def is_excused(operation: Operation, expected: Expectation) -> bool:
         return True
     if operation.error is not None and _NOT_YET.get(operation.kind) == operation.error:
         return spanned(operation, expected.outages)
-    return operation.error in ("ENOENT", "ESTALE") and operation.name in expected.unsettled
+    if operation.name not in expected.unsettled:
+        return False
+    return operation.error in ("ENOENT", "ESTALE") or (operation.error == "EIO" and operation.name in expected.stale)
 
 
-def expect(operations: Iterable[Operation], outages: Sequence[Outage] = ()) -> Expectation:
+def stale_files(kernel: Iterable[str]) -> set[str]:
+    """The files of which the client's kernel says that a new server did not know them."""
+    return {said[1] for line in kernel if (said := _STALE.search(line))}
+
+
+def expect(
+    operations: Iterable[Operation], outages: Sequence[Outage] = (), stale: Set[str] = frozenset()
+) -> Expectation:
     """The end state that operations, each worker's in its own order, lead to."""
-    expectation = Expectation(outages)
+    expectation = Expectation(outages, stale)
     for operation in operations:
         expectation.take(operation)
     return expectation

@@ -8,7 +8,7 @@ from . import holder, locks, namer, prober
 from .evidence import Evidence
 from .history import History, Operation
 from .locks import LocksLost
-from .names import Expectation, expect, is_excused
+from .names import Expectation, expect, is_excused, stale_files
 from .outages import outages
 from .record import scan
 from .records import Audit, audit
@@ -54,12 +54,12 @@ class Verdict:
         self.findings.append(f"{figure}: {text}")
 
 
-def judge(history: History, evidence: Evidence, kernel: Iterable[str] = (), *, crash: bool = False) -> Verdict:
+def judge(history: History, evidence: Evidence, kernel: Sequence[str] = (), *, crash: bool = False) -> Verdict:
     """The verdict on one run; `kernel` is the client's kernel log, `crash` says that a server lost its memory in it."""
     verdict = Verdict()
     verdict.acknowledged = sum(one.ok for one in history.operations)
     verdict.in_doubt = sum(one.in_doubt for one in history.operations)
-    expected = expect(history.operations, outages(history, crash))
+    expected = expect(history.operations, outages(history, crash), stale_files(kernel))
     _judge_errors(history, expected, verdict)
     _judge_locks(history, kernel, verdict)
     _judge_names(expected, evidence, verdict)

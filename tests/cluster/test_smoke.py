@@ -24,4 +24,6 @@ def test_a_client_writes_through_a_switchover_and_a_crash(cluster: Cluster, load
         second.wait_until_booted()
         assert cluster.settle() is first
     cluster.assert_healthy()
+    for node in cluster.nodes:
+        assert "buggy" not in node.succeed("journalctl --dmesg --boot"), "what watches asks what the kernel complains of"
     load.stop_and_check(crash=True)

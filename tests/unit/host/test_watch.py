@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,20 @@ from . import disks
 from .standins import block
 
 TIMINGS = disks.site().timings
+
+
+def lost(seconds: float) -> Callable[[], float]:
+    """What o2cb says where it is asked."""
+    return lambda: seconds
+
+
+def _unasked() -> float:
+    raise AssertionError("the kernel logs a complaint each time that it is asked")
+
+
 STATE, DATA = Region(Path("/dev/state"), 0, 2), Region(Path("/dev/data"), 0, 2)
-DEAD = Look(alive=True, missed=3, silent=2.0, proven=0.0, lost=float("inf"), wants=True, holds=False)
-CUT = Look(alive=True, missed=0, silent=10.0, proven=9.0, lost=10.0, wants=True, holds=True)
+DEAD = Look(alive=True, missed=3, silent=2.0, proven=0.0, lost=_unasked, wants=True, holds=False)
+CUT = Look(alive=True, missed=0, silent=10.0, proven=9.0, lost=lost(10.0), wants=True, holds=True)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +44,11 @@ CUT = Look(alive=True, missed=0, silent=10.0, proven=9.0, lost=10.0, wants=True,
         pytest.param(replace(DEAD, missed=2), Verdict.WELL, id="beats are late"),
         pytest.param(replace(DEAD, alive=False), Verdict.WELL, id="o2cb knows that it is dead"),
         pytest.param(CUT, Verdict.FENCE, id="lives, cut off from the node that serves, for long"),
-        pytest.param(replace(CUT, lost=float("inf")), Verdict.FENCE, id="the same, and o2cb is not connected"),
-        pytest.param(replace(CUT, lost=9.9), Verdict.WELL, id="o2cb hears it, and pings are filtered"),
-        pytest.param(replace(CUT, lost=0.5, holds=False), Verdict.ISOLATED, id="pings are filtered on the way to a standby"),
-        pytest.param(replace(DEAD, lost=0.5), Verdict.FENCE, id="its disk is dead"),
-        pytest.param(replace(CUT, silent=9.9), Verdict.WELL, id="lives, cut off from the node that serves, not for long"),
+        pytest.param(replace(CUT, lost=lost(float("inf"))), Verdict.FENCE, id="the same, and o2cb is not connected"),
+        pytest.param(replace(CUT, lost=lost(9.9)), Verdict.WELL, id="o2cb hears it, and pings are filtered"),
+        pytest.param(replace(CUT, lost=_unasked, holds=False), Verdict.ISOLATED, id="pings are filtered on the way to a standby"),
+        pytest.param(replace(DEAD, lost=lost(0.5)), Verdict.FENCE, id="its disk is dead"),
+        pytest.param(replace(CUT, silent=9.9, lost=_unasked), Verdict.WELL, id="lives, cut off from the node that serves, not for long"),
         pytest.param(replace(CUT, holds=False), Verdict.ISOLATED, id="lives, cut off from a node that only wants to serve"),
         pytest.param(replace(CUT, holds=False, wants=False, silent=2.0, proven=2.0), Verdict.ISOLATED, id="lives, just cut off"),
         pytest.param(replace(CUT, holds=False, silent=1.9), Verdict.WELL, id="a ping or two are lost"),

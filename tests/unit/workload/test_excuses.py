@@ -56,6 +56,17 @@ def test_what_is_done_to_an_undone_name_may_fail() -> None:
     assert judge(history(HANGS, *steps), Evidence({}, {}), crash=False).figures["io_errors"] == 1
 
 
+@pytest.mark.parametrize(("start", "said", "excused"), [
+    (BEFORE, "work/a, error = -116", True), (BEFORE, "work/b, error = -116", False), (BEFORE, "work/a, error = -5", False),
+    (99.0, "work/a, error = -116", False),
+])  # fmt: skip
+def test_who_writes_a_file_that_was_undone_gets_an_error(start: float, said: str, excused: bool) -> None:
+    steps = [operation("create", start, name="a"), HANGS, operation("write", DURING, error="EIO", name="a", seq=1)]
+    kernel = [f"[  106.902000] NFSv4: state recovery failed for open file {said}"]
+    verdict = judge(history(*steps), Evidence({}, {}), kernel, crash=True)
+    assert verdict.figures["io_errors"] == (not excused)
+
+
 def test_a_rename_that_was_undone_leaves_the_old_name() -> None:
     steps = [operation("create", 99.0, name="a"), operation("rename", BEFORE, name="a", to="b"), HANGS]
     assert judge(history(*steps), Evidence({"a": b""}, {}), crash=True).figures["names_absent"] == 0
