@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 MENDED = 60.0
 """Seconds for which a node that has failed stays unfit, so that the service does not go to and fro."""
+LETS_GO = 80.0
+"""Seconds after which a node whose server does not end resets itself: twice its TimeoutStopSec (nfs-server.service)."""
 
 _SERVER, _NFSDCLD, _LOCK = "nfs-server.service", "nfsdcld.service", "nfsha-active.target"
 # Seconds between two looks.
@@ -52,8 +54,6 @@ _RESTART, _DEAD = 15.0, 45.0
 _ASK = 10.0
 # Seconds since a node's own last heartbeat, after which it could not take over; several times their distance of 2 s.
 _DISK = 10.0
-# Seconds after which a node whose server does not end resets itself: twice its TimeoutStopSec (nfs-server.service).
-_LETS_GO = 80.0
 # Seconds for which the trial of a write hangs on a volume that stands still.
 _STILL = 4.0
 
@@ -162,7 +162,7 @@ class Health:
         return now if before is None or any(map(self._mute, self.trials)) else before
 
     def _claiming(self, now: float) -> str:
-        if self.waiting is not None and now - self.waiting > _LETS_GO + self.hangs + READY:
+        if self.waiting is not None and now - self.waiting > LETS_GO + self.hangs + READY:
             return "waits for the lock in vain: another node has not let go of it; see: nfsha status"
         late = self.claimed is not None and now - self.claimed >= _PROMPT
         # A holder that was killed has left nothing behind.

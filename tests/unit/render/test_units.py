@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from nfsha_config.host.health import LETS_GO
 from nfsha_config.render import ManagedFile, Owned
 from nfsha_config.render.unitname import escape_path
 from tests.golden.sites import SITES, rendered
@@ -80,6 +81,12 @@ def test_the_real_units_are_there() -> None:
                  "iscsid.service", "open-iscsi.service", "rpc-statd.service", "nfs-client.target"):  # fmt: skip
         assert unit in shown
     assert "o2cb" in shown or "o2cb.service" in shown
+
+
+def test_who_waits_for_the_lock_waits_for_as_long_as_a_server_may_take_to_end() -> None:
+    """TimeoutStopSec to end by itself, and as long again when it was killed (systemd.service(5))."""
+    found = next(file.text for file in rendered("lab", "nfs1") if "/nfs-server.service.d/" in file.path)
+    assert 2 * int(re.findall(r"^TimeoutStopSec=(\d+)$", found, re.MULTILINE)[0]) == LETS_GO
 
 
 def _unit(name: str, text: str) -> ManagedFile:
