@@ -16,9 +16,10 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event, Thread
 
 from nfsha_config.file import overwrite, read
-from nfsha_config.host import heartbeat, journals, machine, mounts, o2net
+from nfsha_config.host import heartbeat, journals, machine, mounts, o2net, session
 from nfsha_config.host.echo import Echo
 from nfsha_config.host.fence import Fence
 from nfsha_config.host.heartbeat import Beat, Region
@@ -78,14 +79,17 @@ class Guard:
         What keepalived was told is taken back by the unit, also after a run that was killed.
         """
         signal.signal(signal.SIGTERM, _stop)
+        over = Event()
         try:
             self.fence.adopt()
             self.recovery.loosen()
+            Thread(target=self._glances, args=(over,), daemon=True).start()
             while True:
                 self.step()
         except _Stopped:
             log.info("stopped")
         finally:
+            over.set()
             self.recovery.leave()
 
     def step(self) -> None:
@@ -112,6 +116,16 @@ class Guard:
             self.paths.now("master").exists(), self.paths.now("held").exists(),
         )  # fmt: skip
         self._act(judge(look, self.site.timings), look)
+
+    def _glances(self, over: Event) -> None:
+        """Beside the steps, which hang in the disk when the session breaks."""
+        while not over.wait(session.GLANCE):
+            self.glance()
+
+    def glance(self) -> None:
+        """Reset this node before what it has under way is refused: its clients have heard of no error, and repeat."""
+        if self.fence.until is not None and session.broken(self.site.storage.iqn, self.paths):
+            reset("its session with the target broke, and in the next one its writes would be refused", self.paths)
 
     def _alive(self) -> bool:
         """Whether o2cb takes the other node for alive (heartbeat.c, O2HB_DEBUG_LIVENODES)."""

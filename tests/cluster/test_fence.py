@@ -93,18 +93,21 @@ def test_a_node_whose_server_does_not_end_resets_itself(cluster: Cluster, load: 
 
 
 def test_the_connection_of_the_node_that_fences_breaks(cluster: Cluster, load: Load) -> None:
-    """To the target it is another registrant then; what it writes before it has registered again fails, and it resets
-    itself. It is alone, and serves again when it has booted.
+    """In the next one the target would refuse its writes, and clients be told so; it resets itself before. It is alone, and
+    serves again when it has booted.
     """
     active = cluster.serving()
     heir = cluster.other(active)
     with cluster.one_server_at_most():
         active.crash()
         heir.wait_until_succeeds("test -e /run/nfsha/fenced", 60)
+        before = len(heir.console())
         load.wait_until_writes()
         cluster.target.succeed(_BREAK.format(address=heir.address))
         load.wait_until_writes()
         assert cluster.serving() is heir
+        said = heir.console()[before:]
+        assert "its session with the target broke" in said and "reservation conflict" not in said
         assert "NO reservation" in heir.succeed(f"sg_persist --no-inquiry --in --read-reservation {SITE.lun_path}")
         active.start()
         active.wait_until_booted()

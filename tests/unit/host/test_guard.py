@@ -296,6 +296,26 @@ def test_a_node_that_was_declared_dead_resets_itself(cluster: Cluster) -> None:
     assert "nfs2 has declared this node dead: resetting" in cluster.paths.at("/dev/kmsg").read_text()
 
 
+@pytest.mark.parametrize(("fences", "iqn", "state", "said"), [
+    (True, SITE.storage.iqn, "FAILED", "b"), (True, SITE.storage.iqn, "LOGGED_IN", ""),
+    (True, "iqn.2001-04.com.example:other", "FAILED", ""), (False, SITE.storage.iqn, "FAILED", ""),
+])  # fmt: skip
+def test_a_node_that_fences_resets_itself_when_its_session_breaks(
+    cluster: Cluster, fences: bool, iqn: str, state: str, said: str
+) -> None:
+    """Else the target would refuse what the kernel sends anew."""
+    if fences:
+        cluster.set("master")
+        cluster.peer.answers = cluster.beating = False
+        cluster.step(TIMINGS.fence_after + 1)
+    session = cluster.paths.at("/sys/class/iscsi_session/session1")
+    session.mkdir(parents=True)
+    (session / "targetname").write_text(f"{iqn}\n")
+    (session / "state").write_text(f"{state}\n")
+    cluster.guard.glance()
+    assert reset_by(cluster) == said
+
+
 def test_one_volume_is_enough(cluster: Cluster) -> None:
     disks.poke(cluster.volumes[1], 512, block(cluster.seq, 1, 0))
     cluster.guard.step()
