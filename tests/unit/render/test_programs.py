@@ -212,7 +212,7 @@ def test_what_the_shared_state_needs_is_made() -> None:
 
 def test_sysctl_knows_its_keys() -> None:
     shown = on_machine(rendered("lab", "nfs1"), "sysctl --dry-run --load=/usr/lib/sysctl.d/60-nfsha.conf 2>&1")
-    assert shown == "kernel.panic_on_oops = 1\nkernel.panic = 30\n"
+    assert shown == "kernel.panic_on_oops = 1\nkernel.panic = 30\nfs.leases-enable = 0\n"
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash --posix"])
