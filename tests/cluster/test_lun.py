@@ -18,9 +18,11 @@ SITE = site_load.load_file(site_load.LAB)
 DEVICE, LUN = SITE.storage.device, SITE.lun_path
 OCFS2 = "mkfs.ocfs2 -q -F -b 4096 -C 4096 -J size=4M -N 2 --cluster-stack=o2cb --cluster-name=other -L theirs"
 SFDISK = "sfdisk --quiet --no-reread --no-tell-kernel"
+# Debian 13 has no mkfs.ext4 unless it is asked for.
+EXT4 = "{ command -v mkfs.ext4 || apt-get install --quiet --yes e2fsprogs; } >/dev/null && mkfs.ext4"
 
 FOREIGN = {
-    "ext4": (f"mkfs.ext4 -q -F -E lazy_itable_init=1 {LUN}", "ext4"),
+    "ext4": (f"{EXT4} -q -F -E lazy_itable_init=1 {LUN}", "ext4"),
     "a partition table": (f"echo ',,L' | {SFDISK} --label dos {LUN}", "dos partition table"),
     "OCFS2 of another site": (f"{OCFS2} {LUN} </dev/null", "ocfs2 (LABEL theirs"),
     "random bytes at the end": (f"head -c 4096 /dev/urandom | dd of={LUN} bs=4096 seek=262143 conv=fsync", "unknown data"),
