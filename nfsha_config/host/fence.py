@@ -13,7 +13,7 @@ from nfsha_config.site.model import Site, Timings
 log = logging.getLogger(__name__)
 
 # Seconds between two looks whether a reservation still stands, and lets this node write: the target forgets it when it
-# restarts, and this node when its session was broken.
+# restarts, and this node when its session broke while nothing watched it (session.py).
 _CARE = 2.0
 
 

@@ -93,8 +93,8 @@ def test_a_node_whose_server_does_not_end_resets_itself(cluster: Cluster, load: 
 
 
 def test_the_connection_of_the_node_that_fences_breaks(cluster: Cluster, load: Load) -> None:
-    """In the next one the target would refuse its writes, and clients be told so; it resets itself before. It is alone, and
-    serves again when it has booted.
+    """In the next session the target would refuse its writes, and clients be told so; it resets itself before. It is alone,
+    and serves again when it has booted.
     """
     active = cluster.serving()
     heir = cluster.other(active)
