@@ -35,7 +35,11 @@ def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
 
 
 def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
-    """Sent back within 10 s of the beginning: sockets that the first node kept would answer the clients then."""
+    """Sent back while sockets that the first node kept would still answer the clients.
+
+    Those of a server that has ended live for 102 s: eight retries that begin with 0.2 s and double (tcp_orphan_retries
+    in ip-sysctl; TCP_RTO_MIN in include/net/tcp.h). An idle host begins the way back after 8 s, a busy one after 12 s.
+    """
     first = cluster.serving()
     second = cluster.other(first)
     begun = time.monotonic()
@@ -43,7 +47,7 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
         first.succeed("systemctl restart keepalived")
         assert cluster.serving() is second
         away = time.monotonic() - begun
-        assert away < 10.0, "it is not within seconds"
+        assert away < 20.0, "the way back begins too late to meet the first node's sockets: is this host busy?"
         second.succeed("systemctl restart keepalived")
         assert cluster.serving() is first
         print(f"there after {away:.1f} s, and back after {time.monotonic() - begun:.1f} s")
