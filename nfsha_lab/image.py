@@ -25,6 +25,7 @@ DISK_SIZE = "3G"
 BUILD_SECONDS = 1800.0
 # One for each release, and one with what the benchmark needs.
 IMAGES_KEPT = 4
+_MAKING = "making-"
 
 # Raised when the same ingredients come to another image.
 VERSION = 2
@@ -157,7 +158,7 @@ def _build(folders: Folders, release: str, more: tuple[str, ...], key: str) -> I
     final = folders.images / f"{release}-{key}"
     log = folders.images / f"{release}-{key}.log"
     log.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="making-", dir=folders.images) as making, _exchange_folder() as work:
+    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=folders.images) as making, _exchange_folder() as work:
         folder = Path(making) / "image"
         folder.mkdir()
         with step(f"making the {release} image with mmdebstrap (log: {log})"):
@@ -169,6 +170,12 @@ def _build(folders: Folders, release: str, more: tuple[str, ...], key: str) -> I
         (folder / "kernel").write_bytes(unpacked((work / "vmlinuz").read_bytes()))
         folder.rename(final)
     return Image(final, key)
+
+
+def _discard_unfinished(folders: Folders) -> None:
+    """Who was killed left half a gigabyte; the lock says that nobody else makes one now."""
+    for left in folders.images.glob(f"{_MAKING}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _discard_old(folders: Folders, keep: Path) -> None:
@@ -197,6 +204,7 @@ def find_or_make(folders: Folders, release: str, more: tuple[str, ...] = ()) -> 
     with (folders.images / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not image.disk.exists():
+            _discard_unfinished(folders)
             image = _build(folders, release, more, key)
             _discard_old(folders, image.folder)
     return image

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nfsha_lab import archive, image, topology
+from nfsha_lab.folders import Folders
 from nfsha_lab.kernel import MAGIC, PAYLOAD, SETUP_SECTORS, unpacked
 
 FILES = {"etc/x": (0o644, b"one")}
@@ -72,3 +73,16 @@ def test_other_kernels_stay_as_they_are() -> None:
 def test_addresses_are_all_different() -> None:
     assert len({host.address for host in topology.HOSTS.values()}) == 4
     assert topology.HOSTS["client"].mac == "52:54:00:32:00:64"
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = Folders(tmp_path / "cache", "test")
+    left = folders.images / "making-killed"
+    left.mkdir(parents=True)
+
+    def made(folders: Folders, release: str, more: tuple[str, ...], key: str) -> image.Image:
+        assert not left.exists()
+        return image.Image(folders.images / f"{release}-{key}", key)
+
+    monkeypatch.setattr(image, "_build", made)
+    image.find_or_make(folders, "bookworm")
