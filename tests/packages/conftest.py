@@ -45,6 +45,12 @@ class Built:
 
 
 @pytest.fixture(scope="session")
+def release(request: pytest.FixtureRequest) -> str:
+    """The Debian release of the chroots, --release."""
+    return str(request.config.getoption("--release"))
+
+
+@pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     missing = [program for program in NEEDED if not shutil.which(program)]
     if missing:

@@ -23,10 +23,9 @@ UPDATE = ("apt-get", "update", "--quiet", "--error-on=any")
 
 
 @contextmanager
-def reads(repository: Path, request: pytest.FixtureRequest) -> Iterator[chroot.Chroot]:
+def reads(repository: Path, release: str) -> Iterator[chroot.Chroot]:
     """A minimal Debian whose apt has read the repository as it is served, without a warning."""
-    recipe = chroot.Recipe(release=request.config.getoption("--release"))
-    with chroot.unpacked(recipe) as root, served(repository) as uri:
+    with chroot.unpacked(chroot.Recipe(release=release)) as root, served(repository) as uri:
         in_chroot(root, repository, uri)
         done = root.run(*UPDATE)
         assert done.returncode == 0 and "\nW:" not in done.stdout and "\nN:" not in done.stdout, done.stdout
@@ -34,8 +33,8 @@ def reads(repository: Path, request: pytest.FixtureRequest) -> Iterator[chroot.C
 
 
 @pytest.fixture
-def bare(built: Built, request: pytest.FixtureRequest) -> Iterator[chroot.Chroot]:
-    with reads(built.repository, request) as root:
+def bare(built: Built, release: str) -> Iterator[chroot.Chroot]:
+    with reads(built.repository, release) as root:
         yield root
 
 
@@ -84,12 +83,12 @@ def test_target_and_client_come_with_their_answers(bare: chroot.Chroot, built: B
     assert not bare.at("/etc/systemd/system/data.automount").exists()
 
 
-def test_what_was_tampered_with_is_refused(built: Built, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_what_was_tampered_with_is_refused(built: Built, release: str, tmp_path: Path) -> None:
     """A package with one changed bit does not come, and then neither does a release file with one changed word."""
     repository = copytree(built.repository, tmp_path / "repository")
     package = next(repository.glob("pool/**/nfsha-client_*.deb"))
     signed = repository / "dists" / "nfsha" / "InRelease"
-    with reads(repository, request) as root:
+    with reads(repository, release) as root:
         flip_last_bit(package)
         came = root.run(*INSTALL, "nfsha-client")
         assert came.returncode != 0 and "Hash Sum mismatch" in came.stdout, came.stdout

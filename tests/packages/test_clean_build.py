@@ -132,14 +132,14 @@ class Builds:
 
 
 @pytest.fixture(scope="module")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
+def builds(release: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builds]:
     folder = tmp_path_factory.mktemp("clean")
     made = trees(folder / "trees")
     tool, site = relations(made[TOOL]), relations(made[PACKAGES[0]])
     done = Builds(folder / "plain", folder / "other")
-    build(chroot.Recipe("buildd", (), tool), [made[TOOL]], PLAIN, done.plain)
-    build(chroot.Recipe("buildd", (), site), [made[name] for name in PACKAGES], PLAIN, done.plain)
-    more = chroot.Recipe("buildd", ("faketime", "locales"), f"{tool}, {site}")
+    build(chroot.Recipe("buildd", (), tool, release), [made[TOOL]], PLAIN, done.plain)
+    build(chroot.Recipe("buildd", (), site, release), [made[name] for name in PACKAGES], PLAIN, done.plain)
+    more = chroot.Recipe("buildd", ("faketime", "locales"), f"{tool}, {site}", release)
     build(more, list(made.values()), OTHER, done.other)
     yield done
 

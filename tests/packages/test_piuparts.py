@@ -39,7 +39,9 @@ def answers(host: str) -> str:
     ("package", "host"),
     [(TOOL, ""), ("nfsha-node", "nfs1"), ("nfsha-iscsi-target", "target"), ("nfsha-client", "client")],
 )
-def test_piuparts_finds_nothing(built: Built, earlier: Path, tmp_path: Path, package: str, host: str) -> None:
+def test_piuparts_finds_nothing(
+    built: Built, earlier: Path, release: str, tmp_path: Path, package: str, host: str
+) -> None:
     debs = [built.debs[name] for name in sorted({TOOL, package})]
     scripts = tmp_path / "scripts"
     scripts.mkdir()
@@ -48,14 +50,14 @@ def test_piuparts_finds_nothing(built: Built, earlier: Path, tmp_path: Path, pac
         script.write_text(answers(host), encoding="utf-8")
         script.chmod(0o755)
     log = tmp_path / "log"
-    with chroot.unpacked(chroot.Recipe(relations=foreign(debs))) as root, served(earlier) as uri:
+    with chroot.unpacked(chroot.Recipe(relations=foreign(debs), release=release)) as root, served(earlier) as uri:
         in_chroot(root, earlier, uri)
         done = subprocess.run(
             [
                 # A node's name must be the machine's.
                 *chroot.AS_ROOT, "unshare", "--uts", "sh", "-ec", 'hostname "$1" && shift && exec "$@"', "sh", host or "tool",
                 "piuparts", "--existing-chroot", root.folder, "--hard-link", "--keep-sources-list",
-                "--distribution", "bookworm", "--no-eatmydata", "--fail-on-broken-symlinks", "--fail-if-inadequate",
+                "--distribution", release, "--no-eatmydata", "--fail-on-broken-symlinks", "--fail-if-inadequate",
                 "--tmpdir", root.folder.parent, "--scriptsdir", scripts, "--log-file", log, *debs,
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
