@@ -25,7 +25,7 @@ def serving_took(told: str) -> float:
 
 
 def measured(heir: Machine, load: Load) -> float:
-    """Move the service to a node, and say how many times as long as on a calm host it took to begin to serve; 1 at the least."""
+    """Move the service to a node: how many times slower it began to serve than on a calm host, 1 at the least."""
     heir.succeed("nfsha switchover")
     load.wait_until_writes()
     told = heir.wait_until_succeeds(f"nfsha history | tail -n 1 | grep '{heir.name} took over'")
