@@ -180,18 +180,22 @@ def _put(package: str, file: ManagedFile, paths: Paths) -> bool:
     before = read(place)
     # What nfsha put there last; not the new text before ucf has put it there, or the old one would pass for an edit.
     ours = paths.at(f"/var/lib/nfsha{file.path}")
-    if before == file.text:
-        write(ours, file.text, file.mode)
-        return False
     staged = ours.with_name(f"{ours.name}.new")
+    if before == file.text:
+        if staged.exists():
+            # ucf has put it there, and who called it died before the rest.
+            run(["ucfr", package, place])
+        write(ours, file.text, file.mode)
+        staged.unlink(missing_ok=True)
+        return False
     edited = before is not None and before not in (read(ours), read(staged))
     write(staged, file.text, file.mode)
     place.parent.mkdir(parents=True, exist_ok=True)
     # Told to keep the old file, ucf would keep one that nobody edited, too; told nothing, it would ask.
     answers = {"UCF_FORCE_CONFFOLD": "1"} if edited else {"UCF_FORCE_CONFFNEW": "1", "UCF_FORCE_CONFFMISS": "1"}
     run(["ucf", "--three-way", staged, place], env={"DEBIAN_FRONTEND": "noninteractive", **answers})
-    staged.replace(ours)
     run(["ucfr", package, place])
+    staged.replace(ours)
     if edited:
         log.warning("%s was edited by hand and stays; nfsha's own text is in %s.ucf-dist", place, place)
     return read(place) != before

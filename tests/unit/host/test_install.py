@@ -140,6 +140,17 @@ comes(56)
     assert shown == ["SystemExit()", NEW]
 
 
+def test_what_a_death_left_undone_after_ucf_is_done_by_the_next() -> None:
+    """ucf is told whose the file is, and nothing that was staged stays."""
+    shown = story(f"""{FAILS}
+fails("ucfr", SystemExit())
+run()
+print(list(Path("/var/lib/nfsha").rglob("*.new")))
+print([line.split() for line in Path("/var/lib/ucf/registry").read_text().splitlines() if str(KEEPALIVED) in line])
+""")
+    assert shown == ["SystemExit()", "[]", "[['nfsha-node', '/etc/keepalived/keepalived.conf']]"]
+
+
 def test_what_a_failed_configuration_wrote_goes_with_the_package() -> None:
     shown = story(f"""{FAILS}
 fails("ucf", CommandFailed("broken"))
