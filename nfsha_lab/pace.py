@@ -26,7 +26,9 @@ def serving_took(told: str) -> float:
 
 def measured(heir: Machine, load: Load) -> float:
     """Move the service to a node: how many times slower it began to serve than on a calm host, 1 at the least."""
-    heir.succeed("nfsha switchover")
+    said = heir.succeed("nfsha switchover")
+    if f"{heir.name} serves now" not in said:
+        raise ProductError(f"{heir.name} does not serve: {said}")
     load.wait_until_writes()
     told = heir.wait_until_succeeds(f"nfsha history | tail -n 1 | grep '{heir.name} took over'")
     pace = max(1.0, serving_took(told) / CALM)
