@@ -24,7 +24,7 @@ def serving_took(told: str) -> float:
     return sum(steps)
 
 
-def measured(heir: Machine, load: Load) -> float:
+def pace_of(heir: Machine, load: Load) -> float:
     """Move the service to a node: how many times slower it began to serve than on a calm host, 1 at the least."""
     said = heir.succeed("nfsha switchover")
     if f"{heir.name} serves now" not in said:

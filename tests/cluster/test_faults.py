@@ -8,7 +8,7 @@ import pytest
 
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
-from nfsha_lab.pace import measured as pace_of
+from nfsha_lab.pace import pace_of
 from nfsha_lab.second_client import ADDRESSES, SecondClient
 
 PARTS = {

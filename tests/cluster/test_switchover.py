@@ -38,7 +38,7 @@ def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     """Sent back while sockets that the first node kept would still answer the clients.
 
     Those of a server that has ended live for 102 s: eight retries that begin with 0.2 s and double (tcp_orphan_retries
-    in ip-sysctl; TCP_RTO_MIN in include/net/tcp.h). An emulated pair began the way back after 8 s, on a busy host after 24 s.
+    in ip-sysctl; TCP_RTO_MIN in include/net/tcp.h). An emulated pair began the way back after 8 s, on a busy host after 43 s.
     """
     first = cluster.serving()
     second = cluster.other(first)

@@ -12,8 +12,7 @@ from nfsha_lab.capture import Capture, capture
 from nfsha_lab.cluster import MOUNT, WORK, Cluster
 from nfsha_lab.load import Load, make_directory
 from nfsha_lab.machine import Machine
-from nfsha_lab.pace import measured as pace_of
-from nfsha_lab.pace import serving_took
+from nfsha_lab.pace import pace_of, serving_took
 
 # Seconds on a calm host; a story measures how much slower its own is (nfsha_lab/pace.py).
 # The lock manager looks for dead nodes every 5 s, and OCFS2 goes on with it; 6 s or 11 s where nobody holds the super lock
