@@ -44,7 +44,7 @@ def save(machine: Machine, paths: Paths) -> bool:
 
 
 def withdraw_consent(paths: Paths) -> None:
-    """A consent is good for one formatting."""
+    """A consent is good for one formatting, and for one look at what lies on the device."""
     save(replace(load(paths), consent=""), paths)
 
 

@@ -83,16 +83,18 @@ def _wait_for_first(device: Path, site: Site, found: Found) -> None:
         found = examine(device, site)
 
 
-def _foreign(device: Path, found: Found) -> Refused:
+def _foreign(device: Path, found: Found, more: str = "") -> Refused:
     return Refused(
         f"{device} holds {found.what}; nfsha neither formats nor mounts it. "
-        f"If it may be lost, and only then: wipefs --all {device}, then: blkdiscard --zeroout {device}"
+        f"If it may be lost, and only then: wipefs --all {device}, then: blkdiscard --zeroout {device}{more}"
     )
 
 
 def _prepare(device: Path, site: Site, found: Found, consent: str, paths: Paths) -> None:
     if found.content is Content.FOREIGN:
-        raise _foreign(device, found)
+        # Else the next attempt, which comes by itself, would format what somebody else has erased for his own use.
+        machine.withdraw_consent(paths)
+        raise _foreign(device, found, ", then consent anew: dpkg-reconfigure nfsha-node")
     if consent != str(device):
         raise Refused(
             f"{device} is blank, and nobody has consented to format it; "

@@ -24,6 +24,7 @@ def busy(cluster: Cluster) -> LockClient:
     return LockClient(cluster.client, "busy", f"{MOUNT}/{WORK}")
 
 
+@pytest.mark.long
 def test_two_clients_want_the_same_lock(cluster: Cluster) -> None:
     holder, waiter = busy(cluster), SecondClient.add(cluster, "second", ADDRESSES[0])
     holder.hold("shared")

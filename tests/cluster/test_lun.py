@@ -25,39 +25,50 @@ FOREIGN = {
     "ext4": (f"{EXT4} -q -F -E lazy_itable_init=1 {LUN}", "ext4"),
     "a partition table": (f"echo ',,L' | {SFDISK} --label dos {LUN}", "dos partition table"),
     "OCFS2 of another site": (f"{OCFS2} {LUN} </dev/null", "ocfs2 (LABEL theirs"),
-    "random bytes at the end": (f"head -c 4096 /dev/urandom | dd of={LUN} bs=4096 seek=262143 conv=fsync", "unknown data"),
 }
+RANDOM_END = f"head -c 4096 /dev/urandom | dd of={LUN} bs=4096 seek=262143 conv=fsync"
 _SHA256_OF_BAD = "dd if={} bs=64K count=128 conv=noerror,sync iflag=direct 2>/dev/null | sha256sum"
-CONSENT = f'node = "nfs1"\nconsent_to_format = "{LUN}"\n'
 
 
 @pytest.fixture
 def idle(cluster: Cluster) -> Cluster:
-    """Nobody uses the LUN, the first node has a session, the consent to format, and nothing to do with it."""
+    """Nobody uses the LUN; the first node has a session, and nothing to do with it."""
     with step("taking the cluster down"):
         for node in cluster.nodes:
             node.succeed("systemctl stop keepalived && systemctl stop srv-nfs4-data.mount var-lib-nfs.mount o2cb", 300)
         cluster.nodes[1].succeed("systemctl stop nfsha-storage")
-        cluster.nodes[0].write_file("/etc/nfsha/host.toml", CONSENT)
     return cluster
 
 
+def test_unknown_data_is_refused_and_kept(idle: Cluster) -> None:
+    _assert_refused_and_kept(idle, RANDOM_END, "unknown data")
+
+
+@pytest.mark.long
 def test_foreign_content_is_refused_and_kept(idle: Cluster) -> None:
-    node, target = idle.nodes[0], idle.target
     for name, (make, named) in FOREIGN.items():
         with step(f"the LUN holds {name}"):
-            _blank(node)
-            node.succeed(f"({make}) && sync && blockdev --flushbufs {LUN}", 300)
-            before = _digest(target)
-            assert_refused(node, "nfsha-storage", LUN, named)
-            assert_refused(target, "nfsha-target", DEVICE, named)
-            target.fail("test -e /etc/tgt/conf.d/nfsha.conf")
-            assert _digest(target) == before, f"{name}: the LUN was written to"
+            _assert_refused_and_kept(idle, make, named)
+
+
+def _assert_refused_and_kept(idle: Cluster, make: str, named: str) -> None:
+    """Consent is given when the content is there: a node that failed tries again by itself, and would format a blank LUN."""
+    node, target = idle.nodes[0], idle.target
+    _blank(node)
+    node.succeed(f"({make}) && sync && blockdev --flushbufs {LUN}", 300)
+    before = _digest(target)
+    consent(node)
+    assert_refused(node, "nfsha-storage", LUN, named)
+    assert not consented(node), "it would be good for the day on which somebody else erases the LUN"
+    assert_refused(target, "nfsha-target", DEVICE, named)
+    target.fail("test -e /etc/tgt/conf.d/nfsha.conf")
+    assert _digest(target) == before, f"{named}: the LUN was written to"
 
 
 @pytest.mark.long
 def test_read_error_is_not_taken_for_blank(idle: Cluster) -> None:
     node, target = idle.nodes[0], idle.target
+    consent(node)
     bad = _bad_disk(target)
     before = target.succeed(_SHA256_OF_BAD.format(bad), 120)
     swap = "tgtadm --lld iscsi --mode logicalunit --tid 1 --lun 1 --op"
@@ -75,26 +86,37 @@ def _bad_disk(target: Machine) -> str:
     return target.succeed("ls /dev/disk/by-id/scsi-*[!0-9] /dev/disk/by-id/scsi-* | grep -v part | head -n 1").strip()
 
 
+@pytest.mark.long
 def test_blank_lun_without_consent_is_refused_and_with_it_prepared(idle: Cluster) -> None:
     node = idle.nodes[0]
     _blank(node)
     before = _digest(idle.target)
-    node.write_file("/etc/nfsha/host.toml", 'node = "nfs1"\nconsent_to_format = ""\n')
     assert_refused(node, "nfsha-storage", LUN, "nobody has consented")
     assert _digest(idle.target) == before
-    node.write_file("/etc/nfsha/host.toml", CONSENT)
+    consent(node)
     for machine in idle.nodes:
         machine.succeed("systemctl restart --no-block nfsha-node.target nfsha-storage")
     idle.serving()
-    assert 'consent_to_format = ""' in node.succeed("cat /etc/nfsha/host.toml"), "a consent is good for one formatting"
+    assert not consented(node), "a consent is good for one formatting"
+
+
+def consent(node: Machine) -> None:
+    """As dpkg-reconfigure would."""
+    node.write_file("/etc/nfsha/host.toml", f'node = "{node.name}"\nconsent_to_format = "{LUN}"\n')
+
+
+def consented(node: Machine) -> bool:
+    """Whether the node may format the LUN."""
+    return 'consent_to_format = ""' not in node.succeed("cat /etc/nfsha/host.toml")
 
 
 def assert_refused(machine: Machine, unit: str, device: str, named: str) -> None:
     """The unit fails at once, and says in one line what it found and where."""
     machine.succeed(f"systemctl reset-failed {unit} || true")
     cursor = machine.succeed("journalctl -n 0 --show-cursor -q").split()[-1]
-    machine.fail(f"systemctl restart {unit}", 180)
+    status = machine.run(f"systemctl restart {unit}", 180).status
     said = machine.succeed(f"journalctl -o cat --no-pager -u {unit} --after-cursor='{cursor}'")
+    assert status, f"{machine.name}: {unit} did not fail:\n{said}"
     lines = [line for line in said.splitlines() if device in line and named in line]
     assert lines, f"{machine.name}: {unit} does not name {device} and {named!r}:\n{said}"
 

@@ -9,6 +9,7 @@ from nfsha_lab.lab import parallel
 from nfsha_lab.load import Load
 
 
+@pytest.mark.long
 def test_serving_node_reboots(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     written = "stat --format=%y /etc/default/o2cb"

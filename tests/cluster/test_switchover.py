@@ -34,6 +34,7 @@ def test_there_and_back_from_either_node(cluster: Cluster, load: Load) -> None:
     load.stop_and_check()
 
 
+@pytest.mark.long
 def test_back_within_seconds(cluster: Cluster, load: Load) -> None:
     """Sent back while sockets that the first node kept would still answer the clients.
 

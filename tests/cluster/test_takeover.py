@@ -42,6 +42,7 @@ with open("/run/names", "w", buffering=1) as made:
 _REINSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --reinstall --yes nfs-kernel-server"
 
 
+@pytest.mark.long
 def test_keepalived_is_stopped_on_the_serving_node_and_the_service_called_back(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     heir = cluster.other(active)
@@ -159,6 +160,7 @@ def moments(said: str, what: str) -> list[float]:
     return [float(at) for at in re.findall(rf"^([0-9.]+) .*{what}", said, re.MULTILINE)]
 
 
+@pytest.mark.long
 def test_the_server_is_started_and_installed_anew_on_the_standby(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     standby = cluster.other(active)

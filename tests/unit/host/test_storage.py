@@ -177,11 +177,21 @@ def test_foreign_content_is_refused_and_stays(make: Callable[[Path], object], no
     make(cluster.image)
     before = disks.digest(cluster.image)
     cluster.sleeps = [lambda: None, lambda: None]
-    with pytest.raises(Refused, match=r" holds .*; nfsha neither formats nor mounts it\. If it may be lost, and only then: "):
+    anew = ", then consent anew: dpkg-reconfigure nfsha-node" if node == "nfs1" else ""
+    said = r" holds .*; nfsha neither formats nor mounts it\. If it may be lost, and only then: .* blkdiscard --zeroout [^,]*"
+    with pytest.raises(Refused, match=f"{said}{anew}$"):
         cluster.start(node, str(cluster.image))
     assert disks.digest(cluster.image) == before
     assert cluster.ran == []
     assert len(cluster.sleeps) == (2 if node == "nfs1" else 0)
+
+
+def test_a_consent_is_gone_when_something_was_found(cluster: Cluster) -> None:
+    """Else the next attempt would format what its owner has erased for his own use."""
+    disks.poke(cluster.image, -1, b"\1")
+    with pytest.raises(Refused, match="unknown data"):
+        cluster.start("nfs1", str(cluster.image))
+    assert machine.load(cluster.paths).consent == ""
 
 
 def test_second_node_waits_while_the_first_works(cluster: Cluster) -> None:
