@@ -26,6 +26,9 @@ WAIT_SECONDS = 120.0
 
 # Emulated, four at once on two busy cores, a Debian has needed up to 230 s.
 BOOT_SECONDS = 600.0
+_PANICKED = "end Kernel panic - not syncing"
+_LAST_WORDS = 80
+"""Lines of a console: a panic's are many, and the first one says why."""
 
 
 def _no_watch() -> None:
@@ -115,6 +118,11 @@ class Machine:
             return "frozen"
         return "on" if self.qemu.qmp.running else "paused"
 
+    @property
+    def panicked(self) -> bool:
+        """Whether its kernel stands still for good: what it says then is the last of all (kernel/panic.c)."""
+        return _PANICKED in self.console().rstrip().rpartition("\n")[2]
+
     def boot_id(self) -> str:
         """The kernel's random name for the present boot."""
         return self.agent.read("/proc/sys/kernel/random/boot_id").decode().strip()
@@ -127,13 +135,14 @@ class Machine:
             if not self.running:
                 words = self.qemu.errors.read_text(errors="replace").strip().splitlines()[-5:]
                 raise LabError(f"{self.name}: QEMU ended while the machine booted\n" + "\n".join(words))
+            if self.panicked:
+                raise LabError(f"{self.name}: its kernel panicked; its console's last words:\n{self._last_words()}")
             try:
                 if self.agent.ping() and (not not_boot or self.boot_id() != not_boot):
                     return
             except AgentError:
                 continue
-        last = "\n".join(self.console().splitlines()[-15:])
-        raise LabError(f"{self.name}: not up within {timeout:g} s; the last words of its console:\n{last}")
+        raise LabError(f"{self.name}: not up within {timeout:g} s; its console's last words:\n{self._last_words()}")
 
     def wait_until_booted(self, timeout: float = BOOT_SECONDS) -> str:
         """Wait until systemd has finished starting; returns "running", or "degraded" if a unit failed."""
@@ -301,3 +310,6 @@ class Machine:
     def console(self) -> str:
         """All that the machine has written to its serial console, over all boots."""
         return self.qemu.console.read_text(errors="replace") if self.qemu.console.exists() else ""
+
+    def _last_words(self) -> str:
+        return "\n".join(self.console().splitlines()[-_LAST_WORDS:])

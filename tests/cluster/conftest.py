@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from nfsha_lab.cluster import Cluster
+from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
 from nfsha_lab.install import find_or_build
-from nfsha_lab.lab import Lab
+from nfsha_lab.lab import Lab, attach
 from nfsha_lab.load import Load
 from nfsha_lab.log import say
 from nfsha_lab.logs import collect
@@ -25,9 +27,20 @@ _ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefa
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Four machines with nfsha installed by apt from the repository of this checkout."""
     folders = Folders.of_environment(os.environ.get("NFSHA_LAB_NAME", "test"))
-    made = installed(folders, request.config.getoption("--release")).lab
+    try:
+        made = installed(folders, request.config.getoption("--release")).lab
+    except Exception:
+        _end_what_was_begun(folders)
+        raise
     yield made
     made.down()
+
+
+def _end_what_was_begun(folders: Folders) -> None:
+    with suppress(LabError):
+        begun = attach(folders)
+        _keep(begun, "installation")
+        begun.down()
 
 
 @pytest.fixture
@@ -47,9 +60,13 @@ def plain(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 def _keep_what_failed(lab: Lab, request: pytest.FixtureRequest) -> None:
     if getattr(request.node, "failed", False):
-        folder = _ARTEFACTS / request.node.name
-        say(f"journals and consoles are kept in {folder}")
-        collect(lab, folder)
+        _keep(lab, request.node.name)
+
+
+def _keep(lab: Lab, name: str) -> None:
+    folder = _ARTEFACTS / name
+    say(f"journals and consoles are kept in {folder}")
+    collect(lab, folder)
 
 
 @pytest.fixture
