@@ -14,7 +14,8 @@ from nfsha_lab.deadline import Deadline
 from nfsha_lab.errors import LabError, ProductError
 from nfsha_lab.qemu import Qemu
 
-COMMAND_SECONDS = 120.0
+# `nfsha switchover` may take 120 s (nfsha-switchover.service), and looks at both nodes before.
+COMMAND_SECONDS = 240.0
 
 # A command that its own unit runs, and what it came to.
 _APART = "/run/lab-apart"
