@@ -9,6 +9,7 @@ from nfsha_lab.load import Load
 from nfsha_lab.machine import Machine
 
 
+@pytest.mark.long
 def test_the_serving_node_is_cut_off_from_everything(cluster: Cluster, load: Load) -> None:
     active = cluster.serving()
     with cluster.one_server_at_most():
