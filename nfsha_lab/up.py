@@ -17,15 +17,7 @@ _BOOTED, _INSTALLED = "booted", "installed"
 
 def installed(folders: Folders, release: str = RELEASE, more: tuple[str, ...] = ()) -> Cluster:
     """A whole cluster, freshly installed from this checkout's packages; what ran in this laboratory before is gone."""
-    lab, made_from = open_lab(folders, release, more), digest()
-    if snapshots.recall(lab, _INSTALLED, made_from):
-        return Cluster(lab)
-    repository = find_or_build(folders)
-    booted(lab)
-    cluster = install(lab, repository)
-    cluster.assert_healthy()
-    snapshots.keep(lab, _INSTALLED, made_from)
-    return cluster
+    return again(open_lab(folders, release, more))
 
 
 def running(folders: Folders) -> Cluster | None:
@@ -39,9 +31,15 @@ def running(folders: Folders) -> Cluster | None:
 
 def again(lab: Lab) -> Cluster:
     """The same laboratory as it was when its installation ended."""
-    if not snapshots.recall(lab, _INSTALLED, digest()):
-        return installed(lab.folders, lab.release)
-    return Cluster(lab)
+    made_from = digest()
+    if snapshots.recall(lab, _INSTALLED, made_from):
+        return Cluster(lab)
+    repository = find_or_build(lab.folders)
+    booted(lab)
+    cluster = install(lab, repository)
+    cluster.assert_healthy()
+    snapshots.keep(lab, _INSTALLED, made_from)
+    return cluster
 
 
 def booted(lab: Lab) -> None:

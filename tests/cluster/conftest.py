@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from nfsha_lab.cluster import Cluster
-from nfsha_lab.errors import LabError
 from nfsha_lab.folders import Folders
 from nfsha_lab.install import find_or_build
-from nfsha_lab.lab import Lab, attach
+from nfsha_lab.lab import Lab, open_lab
 from nfsha_lab.load import Load
 from nfsha_lab.log import say
 from nfsha_lab.logs import collect
-from nfsha_lab.up import again, booted, installed
+from nfsha_lab.up import again, booted
 from tests.reader import Reader
 
 _ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefacts"))
@@ -27,20 +25,15 @@ _ARTEFACTS = Path(os.environ.get("NFSHA_TEST_ARTEFACTS", "/tmp/nfsha-test-artefa
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Four machines with nfsha installed by apt from the repository of this checkout."""
     folders = Folders.of_environment(os.environ.get("NFSHA_LAB_NAME", "test"))
+    made = open_lab(folders, request.config.getoption("--release"))
     try:
-        made = installed(folders, request.config.getoption("--release")).lab
+        again(made)
     except Exception:
-        _end_what_was_begun(folders)
+        _keep(made, "installation")
+        made.down()
         raise
     yield made
     made.down()
-
-
-def _end_what_was_begun(folders: Folders) -> None:
-    with suppress(LabError):
-        begun = attach(folders)
-        _keep(begun, "installation")
-        begun.down()
 
 
 @pytest.fixture
