@@ -70,14 +70,14 @@ def test_read_error_is_not_taken_for_blank(idle: Cluster) -> None:
     node, target = idle.nodes[0], idle.target
     consent(node)
     bad = _bad_disk(target)
-    before = target.succeed(_SHA256_OF_BAD.format(bad), 120)
+    before = target.succeed(_SHA256_OF_BAD.format(bad))
     swap = "tgtadm --lld iscsi --mode logicalunit --tid 1 --lun 1 --op"
     target.succeed(f"{swap} delete && {swap} new --backing-store {bad}")
     assert_refused(node, "nfsha-storage", LUN, "can't be read")
     target.succeed(f"sed -i 's,^device = .*,device = \"{bad}\",' /etc/nfsha/site.toml")
     assert_refused(target, "nfsha-target", bad, "can't be read")
     target.fail("test -e /etc/tgt/conf.d/nfsha.conf")
-    assert target.succeed(_SHA256_OF_BAD.format(bad), 120) == before
+    assert target.succeed(_SHA256_OF_BAD.format(bad)) == before
 
 
 def _bad_disk(target: Machine) -> str:
@@ -122,7 +122,7 @@ def assert_refused(machine: Machine, unit: str, device: str, named: str) -> None
 
 
 def _blank(node: Machine) -> None:
-    node.succeed(f"wipefs --quiet --all --force {LUN}; for at in 0 1016; do dd if=/dev/zero of={LUN} bs=1M count=8 seek=$at; done", 120)
+    node.succeed(f"wipefs --quiet --all --force {LUN}; for at in 0 1016; do dd if=/dev/zero of={LUN} bs=1M count=8 seek=$at; done")
     node.succeed(f"dd if=/dev/zero of={LUN} bs=1M count=128 conv=fsync && blockdev --flushbufs {LUN}", 300)
 
 

@@ -153,7 +153,7 @@ def _have_a_witness(cluster: Cluster) -> None:
     """The laboratory has nothing else on the clients' side than the client, which would be none."""
     for node in cluster.nodes:
         cluster.edit(node, "network.witnesses", [cluster.client.address])
-        node.succeed("nfsha configure nfsha-node", 120)
+        node.succeed("nfsha configure nfsha-node")
 
 
 def _lose_sight(cluster: Cluster, load: Load, active: Machine, *, one_way: bool, sender: Machine | None = None) -> None:

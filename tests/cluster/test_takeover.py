@@ -67,7 +67,7 @@ def test_serving_node_crashes(cluster: Cluster, load: Load) -> None:
     """Someone has read the disk on the standby, journals and all: what it then replays must not be what it read."""
     active = cluster.serving()
     standby = cluster.other(active)
-    standby.succeed(f"head -c 32M {SITE.lun_path}-part2 >/dev/null", 120)
+    standby.succeed(f"head -c 32M {SITE.lun_path}-part2 >/dev/null")
     load.wait_until_writes()
     with cluster.one_server_at_most():
         with capture(cluster.client) as seen:
@@ -118,8 +118,8 @@ def test_files_made_until_the_crash_are_there(cluster: Cluster) -> None:
     active.crash()
     made = set(client.read_file("/run/names").decode().split())
     assert cluster.serving() is cluster.other(active)
-    client.succeed("systemctl stop namer", 120)
-    found = set(client.succeed(f"ls {MOUNT}/{WORK}/names", 120).split())
+    client.succeed("systemctl stop namer")
+    found = set(client.succeed(f"ls {MOUNT}/{WORK}/names").split())
     undone = sorted(made - found, key=int)
     print(f"files made until the crash: {len(made)}, undone by it: {len(undone)}")
     assert len(undone) <= 1, undone
