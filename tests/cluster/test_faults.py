@@ -35,6 +35,16 @@ _WHOLE = " && ".join(
 )
 
 
+# All in the node's own shell: a slow host takes longer for looks from outside than the two minutes in which ends count.
+_DIES_THREE_TIMES = f"""
+for death in 1 2 3; do
+    # One that goes within seconds is still being mended.
+    until [ $(($(date +%s) - $(stat -c %Y /run/nfsha/open))) -ge 10 ]; do sleep 0.5; done
+    touch /run/death
+    {PARTS["the threads of nfsd"]}
+    [ $death = 3 ] || until [ /run/nfsha/open -nt /run/death ] && grep -vx 0 /proc/fs/nfsd/threads; do sleep 0.5; done
+done"""
+
 # Seconds on a calm host (nfsha_lab/pace.py): what a person would call at once, and the time between two looks of
 # nfsha-health.service.
 _MENDED = 10.0 + 2.0
@@ -94,16 +104,11 @@ def test_clients_are_remembered_after_nfsdcld_was_killed(cluster: Cluster, load:
 def test_a_server_that_ends_again_and_again(cluster: Cluster, load: Load) -> None:
     """It is started again twice, and then it is the other node's turn."""
     active = cluster.serving()
+    heir = cluster.other(active)
     with cluster.one_server_at_most():
-        for _ in range(2):
-            active.succeed(PARTS["the threads of nfsd"])
-            load.wait_until_writes()
-            active.wait_until_succeeds(_WHOLE, _SOMETIME)
-            assert cluster.serving() is active
-        # One that goes within seconds is still being mended.
-        active.wait_until_succeeds("test $(($(date +%s) - $(stat -c %Y /run/nfsha/open))) -ge 10")
-        active.succeed(PARTS["the threads of nfsd"])
+        active.succeed(_DIES_THREE_TIMES)
         load.wait_until_writes()
-        assert cluster.serving() is cluster.other(active)
-        assert "ends again and again" in cluster.other(active).succeed("nfsha status")
+        assert cluster.serving() is heir
+        assert "ends again and again" in heir.succeed("nfsha status")
+        heir.succeed(f"test $(nfsha history | grep --count '{active.name} serves again') = 2")
     load.stop_and_check()
