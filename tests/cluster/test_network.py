@@ -6,7 +6,7 @@ import pytest
 
 from nfsha_lab.cluster import Cluster
 from nfsha_lab.load import Load
-from nfsha_lab.machine import Machine
+from nfsha_lab.machine import COMMAND_SECONDS, Machine
 
 
 @pytest.mark.long
@@ -63,7 +63,7 @@ def test_pings_between_the_nodes_are_filtered(cluster: Cluster, load: Load) -> N
         standby.succeed("nft add table ip firewall && nft 'add chain ip firewall in { type filter hook input priority 0; }'")
         standby.succeed("nft 'add rule ip firewall in icmp type { echo-request, echo-reply } drop'")
         unfit = f"{standby.name}  can't serve: the other node lives and can't be reached"
-        active.wait_until_succeeds(f'nfsha status | grep -F "{unfit}"', 60)
+        active.wait_until_succeeds(f'nfsha status | grep -F "{unfit}"', COMMAND_SECONDS)
         # Longer than it takes to fence a node that is cut off.
         active.succeed("sleep 30")
         load.wait_until_writes()
@@ -120,7 +120,7 @@ def test_clients_do_not_hear_the_serving_node(cluster: Cluster, load: Load) -> N
         load.wait_until_writes()
         assert cluster.runs_nfsd(heir)
         unfit = f"{active.name}  can't serve: no witness answers: {cluster.client.address}"
-        heir.wait_until_succeeds(f'nfsha status | grep -F "{unfit}"', 60)
+        heir.wait_until_succeeds(f'nfsha status | grep -F "{unfit}"', COMMAND_SECONDS)
         refused = heir.run("nfsha switchover")
         assert refused.status == 1 and "no witness answers" in refused.err
         network.join(active.name, clients)
