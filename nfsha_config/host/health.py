@@ -87,6 +87,8 @@ class Health:
         # When the server was started again for its silence.
         self.revived = float("-inf")
         self.asked = float("-inf")
+        # Who answered for the virtual address, too, when last asked.
+        self.suspect = ""
 
     def look(self, now: float) -> str:
         """Why this node is unfit to serve, "" if it is fit. now: seconds of the monotonic clock."""
@@ -152,6 +154,7 @@ class Health:
             return "" if self._promoting(now) else self._serving(now)
         self.server.forget()
         self.forgetful = None
+        self.suspect = ""
         if self.closed is not None:
             late = "holds the lock, but is not ready to serve; see: journalctl -u nfsha-open -u nfs-server"
             return late if now - self.closed > READY else ""
@@ -239,7 +242,10 @@ class Health:
         return now - self.forgetful
 
     def _look_for_another_owner(self, now: float) -> None:
-        """It can't be mended from here; a person must hear of it."""
+        """It can't be mended from here; a person must hear of it.
+
+        Of one that answers twice in a row: an heir has the address some seconds before the gate here is closed.
+        """
         if now - self.asked < _ASK:
             return
         self.asked = now
@@ -248,11 +254,10 @@ class Health:
         except CommandFailed as error:
             log.warning("%s", error)
             return
-        if not self.paths.now("open").exists():
-            # It is another's by now, and rightly so.
-            return
-        if overwrite(self.paths.now("duplicate"), owner) and owner:
-            log.warning("%s: %s answers for it, too", self.site.network.virtual_address.ip, owner)
+        told = owner if owner == self.suspect else ""
+        self.suspect = owner
+        if overwrite(self.paths.now("duplicate"), told) and told:
+            log.warning("%s: %s answers for it, too", self.site.network.virtual_address.ip, told)
 
     def _since_heartbeat(self, region: str) -> float:
         """Seconds since this node's last heartbeat in a volume was written (heartbeat.c, elapsed_time_in_ms)."""

@@ -135,10 +135,25 @@ def test_another_machine_with_the_virtual_address_is_reported(node: Node, server
     assert node.look(0.0) == "" and told.read_text() == ""
     twin.write_text("Unicast reply from 192.168.50.10 [52:54:00:AB:34:56]  1.234ms\n")
     assert node.look(9.9) == "" and told.read_text() == ""
-    for now in (10.0, 20.0):
+    assert node.look(10.0) == "" and told.read_text() == "" and caplog.messages == []
+    for now in (20.0, 30.0):
         assert node.look(now) == "" and told.read_text() == "52:54:00:ab:34:56"
     assert caplog.messages == ["192.168.50.10: 52:54:00:ab:34:56 answers for it, too"]
     twin.unlink()
-    assert node.look(30.0) == "" and told.read_text() == ""
-    assert (node.programs / "asked").read_text() == "-D -c 1 -w 1 -I eth1 192.168.50.10\n" * 4
+    assert node.look(40.0) == "" and told.read_text() == ""
+    assert (node.programs / "asked").read_text() == "-D -c 1 -w 1 -I eth1 192.168.50.10\n" * 5
     assert len(caplog.messages) == 1 and node.done() == []
+
+
+def test_an_heir_that_has_the_virtual_address_already_is_no_twin(node: Node, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    node.serve()
+    twin = node.programs / "twin"
+    for now in (0.0, 60.0):
+        twin.write_text("Unicast reply from 192.168.50.10 [52:54:00:AB:34:56]  1.234ms\n")
+        assert node.look(now) == ""
+        node.take("/run/nfsha/open")
+        assert node.look(now + 10.0) == ""
+        twin.unlink()
+        node.serve()
+        assert node.look(now + 20.0) == ""
+    assert node.paths.now("duplicate").read_text() == "" and caplog.messages == []
