@@ -20,6 +20,7 @@ _ALL_ANEW = (
     "a node alone can't change that, not even by a reboot, while another one is up; "
     f"on every node: {impact.STOP}; then on every node: systemctl start nfsha-node.target"
 )
+_NO_LATER = "take it out of /etc/sysctl.conf and /etc/sysctl.d, then: sysctl --system"
 
 
 def look(paths: Paths) -> Seen:
@@ -38,15 +39,18 @@ def as_text(seen: Seen) -> str:
     """A line a node, and one for each thing that is wrong between them."""
     width = max(map(len, seen))
     lines = [f"{name:{width}}  {_line(one)}" for name, one in seen.items()]
-    if len({one.timings for one in seen.values() if one is not None}) > 1:
+    known = [one for one in seen.values() if one is not None]
+    if len({one.timings for one in known}) > 1:
         lines.append("the nodes have different timings: install the same revision of the site on all")
-    for name, one in seen.items():
-        if one is not None and one.wrong:
-            lines.append(f"{name}: {one.wrong}: {_ALL_ANEW}")
-        if one is not None and one.duplicate:
+    for one in known:
+        if one.wrong:
+            lines.append(f"{one.node}: {one.wrong}: {_ALL_ANEW}")
+        if one.kernel:
+            lines.append(f"{one.node}: {one.kernel}: {_NO_LATER}")
+        if one.duplicate:
             hint = "take the address from it"
             lines.append(f"another machine answers for the virtual address, too: {one.duplicate}; {hint}")
-    if sum(one is not None and one.vrrp == "MASTER" for one in seen.values()) > 1:
+    if sum(one.vrrp == "MASTER" for one in known) > 1:
         lines.append("more than one node claims the virtual address: let VRRP (IP protocol 112) pass between the nodes")
     return "\n".join(lines)
 

@@ -6,11 +6,11 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from nfsha_config.file import content, read
-from nfsha_config.host import connections, keepalived, o2cb
+from nfsha_config.host import connections, keepalived, kernel, o2cb
 from nfsha_config.host.grace import grace_over
 from nfsha_config.paths import Paths
 from nfsha_config.site.model import Site
@@ -30,7 +30,8 @@ class Status:
     beat rises with each report of one boot, so that another node sees it live whatever the clocks say; unfit is why the
     node can't serve, "" when it can; vrrp is what keepalived said last, "" when it does not run; timings are those of
     the site that all nodes must share, and wrong says where what runs here has others; clients counts connections;
-    duplicate is the MAC address of another machine that answers for the virtual address.
+    duplicate is the MAC address of another machine that answers for the virtual address; kernel is what is set
+    otherwise than a node needs it.
     """
 
     node: str
@@ -43,6 +44,7 @@ class Status:
     timings: str
     wrong: str = ""
     duplicate: str = ""
+    kernel: str = ""
 
     @property
     def role(self) -> str:
@@ -69,6 +71,7 @@ def here(site: Site, beat: int, paths: Paths) -> Status:
         timings=str(site.timings),
         wrong=o2cb.wrong(site, paths),
         duplicate=content(paths.now("duplicate")) if serving else "",
+        kernel=kernel.wrong(paths),
     )
 
 
@@ -105,9 +108,10 @@ def save(status: Status, paths: Paths) -> None:
 
 
 def load(node: str, paths: Paths) -> Status | None:
-    """A node's last report; None where there is none that can be read."""
+    """A node's last report; None where there is none that can be read. A later version may say more than this one."""
     try:
-        return Status(**json.loads(read(place(node, paths)) or ""))
+        said = json.loads(read(place(node, paths)) or "{}")
+        return Status(**{field.name: said[field.name] for field in fields(Status) if field.name in said})
     except (ValueError, TypeError):
         return None
 

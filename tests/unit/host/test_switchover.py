@@ -149,10 +149,10 @@ def test_the_overview_in_words() -> None:
     assert overview.serving(gone) == []
 
 
-def test_the_overview_names_wrong_timings_and_a_second_owner_of_the_address() -> None:
+def test_the_overview_names_what_is_wrong_and_a_second_owner_of_the_address() -> None:
     seen = {
         "nfs1": replace(SERVING, duplicate="52:54:00:12:34:56"),
-        "nfs2": replace(STANDBY, wrong="o2cb runs with dead_threshold 31, not 16"),
+        "nfs2": replace(STANDBY, wrong="o2cb runs with dead_threshold 31, not 16", kernel="fs.leases-enable is 1, not 0"),
     }
     assert overview.as_text(seen).splitlines() == [
         "nfs1  serves, 2 clients",
@@ -162,16 +162,25 @@ def test_the_overview_names_wrong_timings_and_a_second_owner_of_the_address() ->
         "a node alone can't change that, not even by a reboot, while another one is up; "
         "on every node: systemctl stop keepalived.service srv-nfs4-data.mount var-lib-nfs.mount o2cb.service "
         "nfsha-storage.service; then on every node: systemctl start nfsha-node.target",
+        "nfs2: fs.leases-enable is 1, not 0: take it out of /etc/sysctl.conf and /etc/sysctl.d, then: sysctl --system",
     ]
 
 
-def test_a_report_of_an_earlier_version_is_read(paths: Paths) -> None:
+def test_a_report_of_another_version_is_read(paths: Paths) -> None:
     status.save(SERVING, paths)
     place = status.place("nfs1", paths)
     known = json.loads(place.read_text())
-    assert (known.pop("wrong"), known.pop("duplicate")) == ("", "")
+    place.write_text(json.dumps({**known, "later": 1}))
+    assert status.load("nfs1", paths) == SERVING
+    assert (known.pop("wrong"), known.pop("duplicate"), known.pop("kernel")) == ("", "", "")
     place.write_text(json.dumps(known))
     assert status.load("nfs1", paths) == SERVING
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "7", '{"node": "nfs1"}', '{"node": '])
+def test_what_is_no_report_is_none(text: str, paths: Paths) -> None:
+    status.place("nfs1", paths).write_text(text)
+    assert status.load("nfs1", paths) is None
 
 
 def test_a_node_says_what_its_check_and_keepalived_said(paths: Paths) -> None:
@@ -204,12 +213,18 @@ def test_a_fit_node_says_what_it_misses_in_the_network(paths: Paths) -> None:
     assert status.here(SITE, 1, paths).unfit == "in maintenance"
 
 
-def test_a_node_says_how_o2cb_runs_and_who_has_its_address(paths: Paths) -> None:
-    for place, text in (("/run/nfsha/duplicate", "52:54:00:12:34:56"), ("/sys/kernel/config/cluster/ocfs2/idle_timeout_ms", "30000\n")):
+def test_a_node_says_how_o2cb_and_the_kernel_run_and_who_has_its_address(paths: Paths) -> None:
+    for place, text in (
+        ("/run/nfsha/duplicate", "52:54:00:12:34:56"),
+        ("/sys/kernel/config/cluster/ocfs2/idle_timeout_ms", "30000\n"),
+        ("/proc/sys/fs/leases-enable", "1\n"),
+        ("/proc/sys/kernel/panic_on_oops", "1\n"),
+    ):
         paths.at(place).parent.mkdir(parents=True, exist_ok=True)
         paths.at(place).write_text(text)
     said = status.here(SITE, 1, paths)
     assert (said.wrong, said.duplicate) == ("o2cb runs with idle_timeout_ms 30000, not 10000", ""), "only who serves asks"
+    assert said.kernel == "fs.leases-enable is 1, not 0"
     paths.now("open").touch()
     assert status.here(SITE, 1, paths).duplicate == "52:54:00:12:34:56"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nfsha_config.host import lun
+from nfsha_config.host import kernel, lun
 from nfsha_config.render import ManagedFile, Owned
 from tests.golden.sites import SITES, rendered
 
@@ -213,6 +213,7 @@ def test_what_the_shared_state_needs_is_made() -> None:
 def test_sysctl_knows_its_keys() -> None:
     shown = on_machine(rendered("lab", "nfs1"), "sysctl --dry-run --load=/usr/lib/sysctl.d/60-nfsha.conf 2>&1")
     assert shown == "kernel.panic_on_oops = 1\nkernel.panic = 30\nfs.leases-enable = 0\n"
+    assert {f"{key} = {value}" for key, value in kernel.NEEDED.items()} < set(shown.splitlines()), "each is told of, if it is not so"
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash --posix"])
