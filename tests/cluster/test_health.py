@@ -87,6 +87,17 @@ def test_another_machine_answers_for_the_address(cluster: Cluster, load: Load) -
     load.stop_and_check()
 
 
+def test_a_later_file_overrides_what_a_node_needs_of_its_kernel(cluster: Cluster) -> None:
+    active, later = cluster.serving(), "/etc/sysctl.d/99-later.conf"
+    active.write_file(later, "fs.leases-enable = 1\n")
+    active.succeed("sysctl --system")
+    told = f"nfsha status | grep -x '{active.name}: fs.leases-enable is 1, not 0: take it out of .*'"
+    cluster.other(active).wait_until_succeeds(told)
+    active.succeed(f"rm {later} && sysctl --system")
+    cluster.other(active).wait_until_fails(told)
+    cluster.assert_healthy()
+
+
 def test_a_server_that_does_not_answer(cluster: Cluster, load: Load) -> None:
     """While others have answers it is not dead. Then it is started again, and at last the other node's turn comes."""
     active = cluster.serving()
