@@ -87,8 +87,8 @@ class Health:
         # When the server was started again for its silence.
         self.revived = float("-inf")
         self.asked = float("-inf")
-        # Who answered for the virtual address, too, when last asked.
-        self.suspect = ""
+        # Whether another machine answered for the virtual address when last asked.
+        self.answered_too = False
 
     def look(self, now: float) -> str:
         """Why this node is unfit to serve, "" if it is fit. now: seconds of the monotonic clock."""
@@ -154,7 +154,7 @@ class Health:
             return "" if self._promoting(now) else self._serving(now)
         self.server.forget()
         self.forgetful = None
-        self.suspect = ""
+        self.answered_too = False
         if self.closed is not None:
             late = "holds the lock, but is not ready to serve; see: journalctl -u nfsha-open -u nfs-server"
             return late if now - self.closed > READY else ""
@@ -244,7 +244,7 @@ class Health:
     def _look_for_another_owner(self, now: float) -> None:
         """It can't be mended from here; a person must hear of it.
 
-        Of one that answers twice in a row: an heir has the address some seconds before the gate here is closed.
+        Once two questions in a row were answered: an heir has the address some seconds before the gate here is closed.
         """
         if now - self.asked < _ASK:
             return
@@ -254,8 +254,8 @@ class Health:
         except CommandFailed as error:
             log.warning("%s", error)
             return
-        told = owner if owner == self.suspect else ""
-        self.suspect = owner
+        told = owner if self.answered_too else ""
+        self.answered_too = bool(owner)
         if overwrite(self.paths.now("duplicate"), told) and told:
             log.warning("%s: %s answers for it, too", self.site.network.virtual_address.ip, told)
 
