@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nfsha_config.file import read
+from nfsha_config.host import record
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,7 @@ def entries(path: Path) -> list[Takeover]:
     """
     found: dict[tuple[float, str], Takeover] = {}
     for line in (read(path) or "").splitlines():
-        try:
-            entry = Takeover(**json.loads(line))
+        entry = record.parse(Takeover, line)
+        if entry is not None:
             found[entry.at, entry.node] = entry
-        except (ValueError, TypeError):
-            continue
     return list(found.values())

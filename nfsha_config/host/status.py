@@ -6,11 +6,11 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nfsha_config.file import content, read
-from nfsha_config.host import connections, keepalived, kernel, o2cb
+from nfsha_config.host import connections, keepalived, kernel, o2cb, record
 from nfsha_config.host.grace import grace_over
 from nfsha_config.paths import Paths
 from nfsha_config.site.model import Site
@@ -108,12 +108,8 @@ def save(status: Status, paths: Paths) -> None:
 
 
 def load(node: str, paths: Paths) -> Status | None:
-    """A node's last report; None where there is none that can be read. A later version may say more than this one."""
-    try:
-        said = json.loads(read(place(node, paths)) or "{}")
-        return Status(**{field.name: said[field.name] for field in fields(Status) if field.name in said})
-    except (ValueError, TypeError):
-        return None
+    """A node's last report; None where there is none that can be read."""
+    return record.parse(Status, read(place(node, paths)) or "")
 
 
 def live(node: str, paths: Paths, patience: float = 3 * INTERVAL) -> Status | None:

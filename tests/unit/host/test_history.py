@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,16 @@ def test_entries_are_kept_in_order_and_a_damaged_one_is_passed_over(tmp_path: Pa
         history.append(entry, path)
     path.write_text(path.read_text() + '{"at": 1, "no')
     assert history.entries(path) == kept
+
+
+def test_an_entry_of_another_version_is_read(tmp_path: Path) -> None:
+    path, entry = tmp_path / "history", Takeover(1.0, "nfs2", "nfs1", 1, 0.5)
+    known = asdict(entry)
+    path.write_text(json.dumps({**known, "later": 1}) + "\n")
+    assert history.entries(path) == [entry]
+    del known["steps"]
+    path.write_text(json.dumps(known) + "\n")
+    assert history.entries(path) == [entry]
 
 
 def _show(monkeypatch: pytest.MonkeyPatch, *moments: tuple[float, float]) -> None:
