@@ -13,7 +13,7 @@ import time
 from collections import defaultdict, deque
 
 from nfsha_config.file import overwrite, read
-from nfsha_config.host import heartbeat, mounts, nfsd
+from nfsha_config.host import heartbeat, iscsi, mounts, nfsd
 from nfsha_config.host.claim import Claim
 from nfsha_config.host.duplicate import other_owner
 from nfsha_config.host.inquiry import Inquiry
@@ -281,7 +281,10 @@ class Health:
 
 def main(paths: Paths) -> None:
     """Look again and again until stopped."""
-    health = Health(load.load_file(paths.site), paths)
+    site = load.load_file(paths.site)
+    # A node that runs does not log in anew after an upgrade.
+    iscsi.repeat_without_end(site, paths)
+    health = Health(site, paths)
     while True:
         tell(_look(health), paths)
         alive()

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from nfsha_config import render
-from nfsha_config.file import write
+from nfsha_config.file import overwrite, write
 from nfsha_config.paths import Paths
 from nfsha_config.problems import CommandFailed, Refused
 from nfsha_config.run import run
@@ -36,6 +36,20 @@ def login(site: Site, secrets: Secrets, paths: Paths) -> None:
         while not _try_login(site):
             time.sleep(_RETRY)
     _wait_for(Path(site.lun_path))
+    repeat_without_end(site, paths)
+
+
+def repeat_without_end(site: Site, paths: Paths) -> None:
+    """Make the kernel repeat a command to the LUN until it is answered; without the LUN there is nothing to do.
+
+    By itself it lets one fail that is older than 180 s, six times the disk's timeout, or has lost its sixth connection
+    (drivers/scsi/scsi_lib.c, scsi_cmd_runtime_exceeced; sd.c, max_retries). A target that is back answers the first one
+    with a unit attention, which is a reason to repeat it: after 180 s, to let it fail. What the target says of its disk
+    (a medium error) and of a reservation is no reason, and fails at once.
+    """
+    disk = paths.at(f"/sys/block/{Path(site.lun_path).resolve().name}")
+    for limit in disk.glob("device/scsi_disk/*/max_retries"):
+        overwrite(limit, "-1\n")
 
 
 def logout(site: Site) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from nfsha_config.host import iscsi
+from nfsha_config.paths import Paths
+from nfsha_config.site import load
 from tests.unit.render.machine import on_machine
 
 # iscsid needs the kernel's iSCSI; of all it does, making a record needs the name of its file alone (usr/mgmt_ipc.c).
@@ -126,3 +131,16 @@ def test_login_waits_for_the_target(codes: str, logins: int, said: str) -> None:
     assert shown == [
         said, "-m session", f"{NODE} -o delete", f"{NODE} -o new", NODE, *[f"{NODE} --login"] * logins,
     ]  # fmt: skip
+
+
+def test_what_the_lun_does_not_answer_is_repeated_without_end(tmp_path: Path) -> None:
+    site, paths = load.load_file(load.LAB), Paths(tmp_path)
+    iscsi.repeat_without_end(site, paths)
+    assert not any(tmp_path.iterdir())
+    # udev's link is absent here, and so names the disk itself.
+    ours, other = (tmp_path / "sys/block" / name / "device/scsi_disk/0:0:0:1" for name in (Path(site.lun_path).name, "sdz"))
+    for disk in (ours, other):
+        disk.mkdir(parents=True)
+        (disk / "max_retries").write_text("5\n")
+    iscsi.repeat_without_end(site, paths)
+    assert [(disk / "max_retries").read_text() for disk in (ours, other)] == ["-1\n", "5\n"]
