@@ -1,7 +1,8 @@
 """nfsha-health.service: whether this node may serve, or could; keepalived is told, and so is who asks for the status.
 
 keepalived only watches a file, so that neither a slow machine nor a hanging disk is in its way. What helps is tried
-first: a server without threads is started again, a gate that another program flushed away is put back.
+first: a server without threads is started again, as is an iscsid that finds no way back to the target; a gate that
+another program flushed away is put back.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nfsha_config.host.duplicate import other_owner
 from nfsha_config.host.inquiry import Inquiry
 from nfsha_config.host.keepalived import Watchdog
 from nfsha_config.host.promotion import READY
+from nfsha_config.host.relogin import Relogin
 from nfsha_config.host.revival import Revival
 from nfsha_config.host.trial import Trial
 from nfsha_config.host.unresolved import Unresolved
@@ -69,6 +71,7 @@ class Health:
         self.unresolved = Unresolved(paths)
         self.claim = Claim(site.network.virtual_address.ip, paths)
         self.revival = Revival(site)
+        self.relogin = Relogin(site, paths)
         # A file system waits while o2cb makes sure that another node is dead, and recovers it.
         self.hangs = 2 * site.timings.o2cb_threshold * heartbeat.SECONDS
         self.failed: tuple[float, str] | None = None
@@ -93,6 +96,7 @@ class Health:
     def look(self, now: float) -> str:
         """Why this node is unfit to serve, "" if it is fit. now: seconds of the monotonic clock."""
         self.claim.look(now)
+        self.relogin.look(now)
         simple = self._unable(now)
         if simple:
             return simple

@@ -6,6 +6,9 @@ sends anew what was under way before any program can register, the target refuse
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
+
 from nfsha_config.file import content
 from nfsha_config.paths import Paths
 
@@ -15,5 +18,15 @@ GLANCE = 0.2
 
 def broken(iqn: str, paths: Paths) -> bool:
     """Whether a session with this target is not logged in (scsi_transport_iscsi.c, iscsi_session_state_names)."""
+    return any(content(one / "state") != "LOGGED_IN" for one in _sessions(iqn, paths))
+
+
+def idle(iqn: str, paths: Paths) -> bool:
+    """Whether a session with this target is not logged in, nor about to be (the same, connection_state_names)."""
+    states = [one.glob("device/connection*/iscsi_connection/*/state") for one in _sessions(iqn, paths)]
+    return any(content(state) == "failed" for state in itertools.chain(*states))
+
+
+def _sessions(iqn: str, paths: Paths) -> list[Path]:
     sessions = paths.at("/sys/class/iscsi_session").glob("session*")
-    return any(content(one / "targetname") == iqn and content(one / "state") != "LOGGED_IN" for one in sessions)
+    return [one for one in sessions if content(one / "targetname") == iqn]

@@ -48,6 +48,24 @@ server.close()
 pathlib.Path("/run/mute").touch()
 time.sleep(120)
 """
+# Takes connections in place of tgtd for some time, and closes each after some milliseconds, as a tgtd does that starts or
+# stops: at one of these moments a node has just bound it (usr/initiator.c).
+_HASTY = """
+import itertools, socket, struct, time
+end = time.monotonic() + 90
+with socket.create_server(("", 3260)) as server:
+    server.settimeout(10)
+    for number in itertools.count():
+        if time.monotonic() > end:
+            break
+        connection, _ = server.accept()
+        time.sleep(number % 20 * 0.004)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+"""
+# What an iscsid before 2.1.9 says again and again (open-iscsi issue 387).
+_OLD = "dpkg --compare-versions $(dpkg-query --showformat='${Version}' --show open-iscsi) lt 2.1.9"
+_LOST = r"journalctl --boot --unit=iscsid | grep --quiet 'bind conn .* retcode -107'"
 
 
 def test_the_serving_node_stands_still_and_runs_on(cluster: Cluster, load: Load) -> None:
@@ -160,3 +178,19 @@ def test_a_target_that_takes_a_connection_and_says_nothing(cluster: Cluster, loa
     cluster.assert_healthy()
     # 10 s for the answer, and as much again for the rest. With 30 s, the default, the node would be near its reset.
     assert load.stop_and_check().stall("write") < 30
+
+
+def test_a_target_that_closes_what_it_takes(cluster: Cluster, load: Load) -> None:
+    """As one does that starts: an iscsid before 2.1.9 never comes back after that by itself."""
+    active, target = cluster.serving(), cluster.target
+    target.write_file("/root/hasty.py", _HASTY)
+    with cluster.no_node_resets(), cluster.one_server_at_most():
+        target.succeed("systemctl stop tgt && systemd-run --quiet --unit=hasty python3 /root/hasty.py")
+        target.wait_until_fails("systemctl is-active --quiet hasty", 240)
+        lost = [node.name for node in cluster.nodes if node.execute(_LOST)[0] == 0]
+        assert bool(lost) == (active.execute(_OLD)[0] == 0), f"lost by iscsid: {lost}"
+        target.succeed("systemctl start tgt")
+        load.wait_until_writes()
+        assert cluster.settle() is active
+    cluster.assert_healthy()
+    load.stop_and_check()
