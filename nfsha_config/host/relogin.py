@@ -26,7 +26,7 @@ _PROMPT = 4.0
 # Seconds from one start of iscsid to the next.
 _AGAIN = 20.0
 # Seconds that the target may take for a connection, and in which one that does not want it closes it.
-_CONNECT, _CLOSES = 1.0, 0.3
+_CONNECT, _CLOSES = 1.0, 0.5
 
 
 class Relogin:
@@ -39,7 +39,7 @@ class Relogin:
         self.started = float("-inf")
 
     def look(self, now: float) -> None:
-        """Start iscsid anew where it is needed; takes 1.3 s while there is no session. now: seconds, monotonic clock."""
+        """Start iscsid anew where it is needed; takes 1.5 s while there is no session. now: seconds, monotonic clock."""
         if not session.idle(self.iqn, self.paths) or not _takes(self.portal):
             self.late = None
             return
