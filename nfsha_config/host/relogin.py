@@ -39,7 +39,7 @@ class Relogin:
         self.started = float("-inf")
 
     def look(self, now: float) -> None:
-        """Start iscsid anew where it is needed; takes 1.5 s while there is no session. now: seconds, monotonic clock."""
+        """Start iscsid anew if need be; takes 1.5 s while there is no session. now: seconds of the monotonic clock."""
         if not session.idle(self.iqn, self.paths) or not _takes(self.portal):
             self.late = None
             return
