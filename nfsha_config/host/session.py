@@ -6,7 +6,6 @@ sends anew what was under way before any program can register, the target refuse
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 from nfsha_config.file import content
@@ -23,8 +22,8 @@ def broken(iqn: str, paths: Paths) -> bool:
 
 def idle(iqn: str, paths: Paths) -> bool:
     """Whether a session with this target is not logged in, nor about to be (the same, connection_state_names)."""
-    states = [one.glob("device/connection*/iscsi_connection/*/state") for one in _sessions(iqn, paths)]
-    return any(content(state) == "failed" for state in itertools.chain(*states))
+    place = "device/connection*/iscsi_connection/*/state"
+    return any(content(state) == "failed" for one in _sessions(iqn, paths) for state in one.glob(place))
 
 
 def _sessions(iqn: str, paths: Paths) -> list[Path]:

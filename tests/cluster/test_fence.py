@@ -66,7 +66,7 @@ with socket.create_server(("", 3260)) as server:
 """
 # So that the moment is long enough to be met.
 _SLOW = "systemctl set-property --runtime iscsid.service CPUQuota={}"
-# What an iscsid before 2.1.9 says again and again (open-iscsi issue 387).
+# An iscsid before 2.1.9, and what it says again and again (open-iscsi issue 387).
 _OLD = "dpkg --compare-versions $(dpkg-query --showformat='${Version}' --show open-iscsi) lt 2.1.9"
 _LOST = r"journalctl --boot --unit=iscsid | grep --quiet 'bind conn .* retcode -107'"
 

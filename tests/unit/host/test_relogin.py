@@ -30,7 +30,7 @@ class Initiator:
         self.paths, self.notes = Paths(folder), folder / "notes"
         self.relogin = Relogin(site, self.paths)
 
-    def is_(self, session: str, connection: str, iqn: str = IQN) -> None:
+    def has(self, session: str, connection: str, iqn: str = IQN) -> None:
         top = self.paths.at("/sys/class/iscsi_session/session1")
         bottom = top / "device/connection1:0/iscsi_connection/connection1:0"
         bottom.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def bare(target: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def node(bare: Initiator) -> Initiator:
-    bare.is_("FAILED", "failed")
+    bare.has("FAILED", "failed")
     return bare
 
 
@@ -77,7 +77,7 @@ def test_iscsid_that_does_not_come_back_is_started_again(node: Initiator) -> Non
 def test_one_that_is_logged_in_or_about_to_be_is_left_alone(
     node: Initiator, session: str, connection: str, iqn: str
 ) -> None:
-    node.is_(session, connection, iqn)
+    node.has(session, connection, iqn)
     assert node.looks(0, 4, 8) == []
 
 
@@ -87,9 +87,9 @@ def test_no_session_is_nothing_to_come_back_to(bare: Initiator) -> None:
 
 def test_an_attempt_begins_anew_the_wait(node: Initiator) -> None:
     assert node.looks(0, 2) == []
-    node.is_("FAILED", "bound")
+    node.has("FAILED", "bound")
     assert node.looks(4) == []
-    node.is_("FAILED", "failed")
+    node.has("FAILED", "failed")
     assert node.looks(6, 8) == []
 
 
