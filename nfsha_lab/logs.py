@@ -19,6 +19,10 @@ _ASKED: Mapping[str, str] = {
     "mounts": "cat /proc/self/mounts; cat /proc/fs/nfsd/exports /var/lib/nfs/etab /run/nfsha/exports/etab 2>/dev/null",
 }
 """The end of a file's name, and the command whose output is in it."""
+_LAST = (
+    "journalctl --boot --no-pager --quiet --output=short-precise --lines=30"
+    " --identifier=nfsha --identifier=Keepalived --identifier=Keepalived_vrrp"
+)
 
 
 def collect(lab: Lab, folder: Path) -> None:
@@ -34,11 +38,26 @@ def _collect(machine: Machine, folder: Path) -> None:
     (folder / f"{machine.name}.console").write_text(machine.console())
     if machine.qemu.errors.exists():
         (folder / f"{machine.name}.qemu").write_bytes(machine.qemu.errors.read_bytes())
-    if machine.running and machine.state == "on" and machine.agent.ping(timeout=_PING_SECONDS):
+    if _answers(machine):
         for end, command in _ASKED.items():
             _ask(machine, command, folder / f"{machine.name}.{end}")
     else:
         say(f"{machine.name}: does not answer, its journal is not collected")
+
+
+def tell(lab: Lab) -> None:
+    """Print what nfsha and keepalived said last on each machine, for who can't get at the folder."""
+    for machine in filter(_answers, lab.all):
+        try:
+            said = machine.run(_LAST, _SECONDS).out
+        except LabError as error:
+            said = str(error)
+        if said.strip():
+            say(f"the last words of {machine.name}:\n{said.rstrip()}")
+
+
+def _answers(machine: Machine) -> bool:
+    return machine.running and machine.state == "on" and machine.agent.ping(timeout=_PING_SECONDS)
 
 
 def _ask(machine: Machine, command: str, place: Path) -> None:

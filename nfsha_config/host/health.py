@@ -121,6 +121,8 @@ class Health:
                 return f"{place} has become read-only; see journalctl --dmesg, and reboot this node"
         # Asked at each look, since it notes when the gate was opened.
         promoting = self._promoting(now)
+        if promoting:
+            self.keepalived.forget()
         if self.gate_fault or (now - self.gate_asked >= _GATE and not promoting):
             self.gate_fault = self._look_at_the_gate()
             self.gate_asked = now

@@ -30,16 +30,24 @@ class Watchdog:
         """interval: seconds between two advertisements."""
         self.patience = _PATIENCE + 3 * interval
         self.paths = paths
-        self.packets = -1
+        # What a master had sent when it was last counted; None where there is nothing to compare with.
+        self.sent: int | None = None
         self.silent = False
         self.well: float | None = None
 
     def count(self, gate: str) -> None:
-        """gate: the table of the gate as nft lists it; its counter counts what keepalived sends."""
+        """gate: the table of the gate as nft lists it; its counter counts what keepalived sends.
+
+        One that has become master since it was counted last, or while it was listed, had nothing to send before.
+        """
         found = _PACKETS.search(gate)
-        sent = int(found[1]) if found else -1
-        self.silent = self._master() and sent >= 0 and sent == self.packets
-        self.packets = sent
+        sent = int(found[1]) if found and self._master() else None
+        self.silent = sent is not None and sent == self.sent
+        self.sent = sent
+
+    def forget(self) -> None:
+        """Nothing is counted for a while: how it was before tells nothing of that time."""
+        self.sent, self.silent = None, False
 
     def look(self, now: float) -> None:
         """now: seconds of the monotonic clock."""

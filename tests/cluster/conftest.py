@@ -14,7 +14,7 @@ from nfsha_lab.install import find_or_build
 from nfsha_lab.lab import Lab, open_lab
 from nfsha_lab.load import Load
 from nfsha_lab.log import say
-from nfsha_lab.logs import collect
+from nfsha_lab.logs import collect, tell
 from nfsha_lab.up import again, booted
 from tests.reader import Reader
 
@@ -60,6 +60,7 @@ def _keep(lab: Lab, name: str) -> None:
     folder = _ARTEFACTS / name
     say(f"journals and consoles are kept in {folder}")
     collect(lab, folder)
+    tell(lab)
 
 
 @pytest.fixture

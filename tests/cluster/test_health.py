@@ -19,6 +19,22 @@ case "$*" in
 esac
 exec /usr/bin/dd "$@"
 """
+# What is listed on the standby is seen only when it has become master. Health's own watchdog barks after 60 s.
+_LISTS_LATE = """\
+#!/bin/sh
+case "$*" in
+"list table inet nfsha")
+    listed=$(/usr/sbin/nft "$@") || exit
+    for try in $(seq 300); do
+        ! grep -qx MASTER /run/nfsha/vrrp || break
+        sleep 0.1
+    done
+    ! grep -qx MASTER /run/nfsha/vrrp || echo >>/run/listed
+    echo "$listed"
+    ;;
+*) exec /usr/sbin/nft "$@" ;;
+esac
+"""
 
 
 def test_a_volume_that_can_not_be_written_any_more(cluster: Cluster) -> None:
@@ -73,6 +89,21 @@ def test_keepalived_hangs(cluster: Cluster, load: Load) -> None:
             node.wait_until_fails(f"grep -qx {before.strip()} /run/keepalived.pid")
             load.wait_until_writes()
             assert cluster.settle() is (active if node is not active else cluster.other(active))
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
+def test_a_new_master_is_not_taken_for_one_that_hangs(cluster: Cluster, load: Load) -> None:
+    """On a busy node what it sent was counted before it was master, and seen when it was."""
+    hangs = "journalctl --boot --unit nfsha-health | grep 'keepalived hangs'"
+    heir = cluster.other(cluster.serving())
+    heir.write_file("/usr/local/sbin/nft", _LISTS_LATE, 0o755)
+    with cluster.one_server_at_most():
+        heir.succeed("nfsha switchover")
+        heir.wait_until_succeeds(f"[ $(wc -l </run/listed) -ge 3 ] || {hangs}")
+        heir.fail(hangs)
+        load.wait_until_writes()
+        assert cluster.settle() is heir
     cluster.assert_healthy()
     load.stop_and_check()
 

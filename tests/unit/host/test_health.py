@@ -368,3 +368,16 @@ def test_it_looks_again_and_again_whatever_it_finds(node: Node, monkeypatch: pyt
         health.main(node.paths)
     assert said[:3] == ["", "in maintenance, until: nfsha maintenance off", ""]
     assert len(said) == 4 and said[3].startswith("nft is not installed")
+
+
+def test_a_keepalived_is_not_judged_while_nothing_is_counted(node: Node) -> None:
+    """A takeover holds the counting up, and it may have been silent before."""
+    node.put("/run/keepalived.pid", "70\n")
+    node.put("/proc/70/stat", "70 (keepalived) S 1 70\n")
+    node.put("/run/nfsha/vrrp", "MASTER\n")
+    (node.programs / "table").write_text("\t\tip protocol vrrp counter packets 12 bytes 480\n")
+    assert (node.look(0.0), node.look(6.0)) == ("", "")
+    node.put("/run/nfsha/held", "")
+    for now in range(7, 30, 2):
+        assert node.look(now) == ""
+    assert node.done() == []

@@ -111,8 +111,26 @@ def test_a_counter_that_begins_anew_has_counted(keepalived: Keepalived) -> None:
 def test_a_silent_standby_is_well(keepalived: Keepalived) -> None:
     keepalived.says("BACKUP")
     assert keepalived.looks((0.0, 12), (9.0, 12), (99.0, 12)) == []
+
+
+def test_a_standby_that_became_master_has_as_long_as_any(keepalived: Keepalived) -> None:
+    """It may have become so after the gate was listed, and before that was read."""
+    keepalived.says("BACKUP")
+    assert keepalived.looks((0.0, 12), (9.0, 12)) == []
     keepalived.says("MASTER")
-    assert keepalived.looks((100.0, 12), (106.0, 12), (108.0, 12)) == [108.0], "counted since it is master"
+    assert keepalived.looks((10.0, 12), (15.0, 17), (20.0, 22)) == []
+    keepalived.says("BACKUP")
+    assert keepalived.looks((25.0, 25)) == []
+    keepalived.says("MASTER")
+    assert keepalived.looks((30.0, 25), (35.0, 25), (38.0, 25), (38.1, 25)) == [38.1], "counted since it is master"
+
+
+def test_what_was_counted_before_a_pause_is_no_evidence(keepalived: Keepalived) -> None:
+    assert keepalived.looks((0.0, 12), (5.0, 12)) == []
+    keepalived.watchdog.forget()
+    for now in (7.0, 9.0, 11.0):
+        keepalived.watchdog.look(now)
+    assert keepalived.looks((13.0, 12), (18.0, 12), (21.0, 12), (21.1, 12)) == [21.1]
 
 
 @pytest.mark.parametrize("vrrp", ["MASTER", "BACKUP", "FAULT"])
