@@ -2,7 +2,7 @@
 
 keepalived only watches a file, so that neither a slow machine nor a hanging disk is in its way. What helps is tried
 first: a server without threads is started again, as is an iscsid that finds no way back to the target; a gate that
-another program flushed away is put back.
+another program changed is put back.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from nfsha_config.file import overwrite, read
 from nfsha_config.host import heartbeat, iscsi, mounts, nfsd
 from nfsha_config.host.claim import Claim
 from nfsha_config.host.duplicate import other_owner
+from nfsha_config.host.gate import Gate
 from nfsha_config.host.inquiry import Inquiry
 from nfsha_config.host.keepalived import Watchdog
 from nfsha_config.host.promotion import READY
@@ -66,6 +67,7 @@ class Health:
     def __init__(self, site: Site, paths: Paths) -> None:
         self.site, self.paths = site, paths
         self.server = Inquiry(site.network.virtual_address.ip, site.cluster.name, paths)
+        self.gate = Gate(paths)
         self.keepalived = Watchdog(site.timings.vrrp_interval, paths)
         self.trials = {region: Trial(paths.at(mount)) for region, mount in site.regions.items()}
         self.unresolved = Unresolved(paths)
@@ -124,8 +126,9 @@ class Health:
         if promoting:
             self.keepalived.forget()
         if self.gate_fault or (now - self.gate_asked >= _GATE and not promoting):
-            self.gate_fault = self._look_at_the_gate()
+            self.gate_fault = self.gate.look()
             self.gate_asked = now
+            self.keepalived.count(self.gate.listed)
         self.keepalived.look(now)
         return self.gate_fault
 
@@ -137,14 +140,6 @@ class Health:
         if self.opened is None:
             self.opened = now
         return now - self.opened < _CALM
-
-    def _look_at_the_gate(self) -> str:
-        """Another's `flush ruleset` takes it away."""
-        gate = run(["nft", "list", "table", "inet", "nfsha"], check=False)
-        if gate.returncode and run(["/usr/libexec/nfsha/gate", "restore"], check=False).returncode:
-            return "the gate is gone, and does not come back"
-        self.keepalived.count(gate.stdout)
-        return ""
 
     def _failure(self, now: float) -> str:
         """What went wrong on a node that serves, or should be able to."""

@@ -79,6 +79,20 @@ def test_a_node_that_may_not_open_its_gate_gives_the_service_back(cluster: Clust
     load.stop_and_check()
 
 
+def test_a_gate_that_is_not_as_its_node_is(cluster: Cluster, load: Load) -> None:
+    """Closed by who loads its file, and opened by who empties what closes it."""
+    active = cluster.serving()
+    standby = cluster.other(active)
+    with cluster.one_server_at_most():
+        active.succeed("nft --file /etc/nfsha/gate.nft")
+        standby.succeed("nft flush chain inet nfsha closed_input")
+        load.wait_until_writes(timeout=60)
+        standby.wait_until_succeeds("nft list chain inet nfsha closed_input | grep drop", 30)
+        assert cluster.settle() is active
+    cluster.assert_healthy()
+    load.stop_and_check()
+
+
 def test_keepalived_hangs(cluster: Cluster, load: Load) -> None:
     """On the standby, and on the serving node: neither two masters nor none are left."""
     active = cluster.serving()

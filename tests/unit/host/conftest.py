@@ -13,7 +13,7 @@ from nfsha_config.host import claim, fence, guard, nfs41, revival
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT, Paths
 
 from . import disks
-from .looked_at import ARPING, MOUNTS, Node
+from .looked_at import ARPING, MOUNTS, NFT, Node
 from .nfsserver import Server, serving
 from .standins import SG_PERSIST, Clock, Peer, program
 
@@ -67,7 +67,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     """A standby on which all is well, and nobody listens on the server's port."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    program(programs, "nft", '[ "$*" = "list table inet nfsha" ] && cat table', monkeypatch)
+    program(programs, "nft", NFT, monkeypatch)
     program(programs, "systemctl", '[ "$1" != show ] || { cat states; exit; }\necho "$*" >>notes', monkeypatch)
     monkeypatch.setattr(claim, "is_here", lambda address: True)
     peer = Peer()

@@ -15,6 +15,12 @@ SITE = disks.site()
 MOUNTS = "/dev/sda1 /var/lib/nfs ocfs2 rw 0 0\n/dev/sda2 /srv/nfs4/data ocfs2 rw 0 0\nproc /proc proc rw 0 0\n"
 COUNTERS = "/proc/net/rpc/nfsd"
 NFSDCLD = "/sys/fs/cgroup/system.slice/nfsdcld.service/cgroup.procs"
+NFT = """
+[ "$*" = "list table inet nfsha" ] || exit 1
+cat table
+[ -e ../root/run/nfsha/open ] || printf '\\t\\tdrop\\n\\t\\tdrop\\n'
+"""
+"""Shows the gate while there is the file `table`, which says what else is in it: closed where the node does not serve."""
 ARPING = """
 echo "$*" >>asked
 echo 'ARPING 192.168.50.10 from 0.0.0.0 eth1'

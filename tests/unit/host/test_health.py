@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from nfsha_config.host import claim, health
+from nfsha_config.host import claim, gate, health
 from nfsha_config.host.health import MENDED, READY
 from nfsha_config.host.trial import Trial
 from nfsha_config.paths import DATA_MOUNT, STATE_MOUNT
 from nfsha_config.problems import CommandFailed
-from nfsha_config.run import run
 from nfsha_config.site import load
 
 from .looked_at import MOUNTS, SITE, Node
 from .nfsserver import Server
 from .standins import program
 
-GATE = "/usr/libexec/nfsha/gate"
 ACTIVE = "/sys/fs/cgroup/system.slice/nfsha-active.service/cgroup.procs"
 
 
@@ -98,20 +96,10 @@ def test_what_an_admin_has_stopped_stays_so(node: Node, states: str, tried: bool
     assert bool(node.done()) is tried
 
 
-def gate(node: Node, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have another program run in the place of the gate's, which this machine has not."""
-    program(node.programs, "gate", script, monkeypatch)
-    place = node.programs / "bin" / "gate"
-
-    def elsewhere(argv: Sequence[str], *, check: bool) -> object:
-        return run([place if word == GATE else word for word in argv], check=check)
-
-    monkeypatch.setattr(health, "run", elsewhere)
-
-
 def test_a_gate_that_was_flushed_away_is_put_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a node that is promoted when clients are back."""
-    gate(node, '[ "$*" = restore ] && touch table', monkeypatch)
+    program(node.programs, "restore", '[ "$*" = restore ] && touch table', monkeypatch)
+    monkeypatch.setattr(gate, "PROGRAM", str(node.programs / "bin" / "restore"))
     table = node.programs / "table"
     for now, place in ((0.0, "/run/nfsha/held"), (3.0, "/run/nfsha/open")):
         table.unlink(missing_ok=True)
@@ -122,19 +110,20 @@ def test_a_gate_that_was_flushed_away_is_put_back(node: Node, monkeypatch: pytes
 
 
 def test_a_gate_that_does_not_come_back(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate(node, "exit 1", monkeypatch)
+    """It is looked at each time then."""
+    monkeypatch.setattr(gate, "PROGRAM", "false")
     (node.programs / "table").unlink()
-    assert node.look(0.0) == "the gate is gone, and does not come back"
+    assert node.look(0.0) == "the gate is gone, and can't be put back"
     (node.programs / "table").touch()
     assert node.look(2.0) == ""
 
 
-@pytest.mark.skipif(Path(GATE).exists(), reason="this machine has nfsha's gate")
+@pytest.mark.skipif(Path(gate.PROGRAM).exists(), reason="this machine has nfsha's gate")
 def test_a_program_that_is_missing_makes_a_node_unfit(node: Node) -> None:
     (node.programs / "table").unlink()
     with pytest.raises(CommandFailed):
         node.look(0.0)
-    assert f"{GATE} is not installed" in health._look(node.health)
+    assert f"{gate.PROGRAM} is not installed" in health._look(node.health)
 
 
 def test_a_promotion_that_does_not_end_makes_a_node_unfit_for_a_minute(node: Node) -> None:
@@ -350,7 +339,7 @@ def test_it_looks_again_and_again_whatever_it_finds(node: Node, monkeypatch: pyt
     node.put("/etc/nfsha/site.toml", load.LAB.read_text(encoding="utf-8"))
     monkeypatch.setenv("PATH", str(node.programs / "bin"))
     nft = node.programs / "bin" / "nft"
-    nft.write_text("#!/bin/sh\n")
+    nft.write_text("#!/bin/sh\nprintf '\\tdrop\\n\\tdrop\\n'\n")
     steps: list[Callable[[], None]] = [lambda: node.put("/var/lib/nfsha/maintenance"), lambda: node.take("/var/lib/nfsha/maintenance"), nft.unlink]
     changes = iter(steps)
     said: list[str] = []
