@@ -19,10 +19,7 @@ _ASKED: Mapping[str, str] = {
     "mounts": "cat /proc/self/mounts; cat /proc/fs/nfsd/exports /var/lib/nfs/etab /run/nfsha/exports/etab 2>/dev/null",
 }
 """The end of a file's name, and the command whose output is in it."""
-_LAST = (
-    "journalctl --boot --no-pager --quiet --output=short-precise --lines=30"
-    " --identifier=nfsha --identifier=Keepalived --identifier=Keepalived_vrrp"
-)
+_LAST = "--boot --quiet --lines=30 --identifier=nfsha --identifier=Keepalived --identifier=Keepalived_vrrp"
 
 
 def collect(lab: Lab, folder: Path) -> None:
@@ -49,7 +46,7 @@ def tell(lab: Lab) -> None:
     """Print what nfsha and keepalived said last on each machine, for who can't get at the folder."""
     for machine in filter(_answers, lab.all):
         try:
-            said = machine.run(_LAST, _SECONDS).out
+            said = machine.journal(_LAST)
         except LabError as error:
             said = str(error)
         if said.strip():

@@ -91,6 +91,8 @@ def test_a_gate_that_is_not_as_its_node_is(cluster: Cluster, load: Load) -> None
         assert cluster.settle() is active
     cluster.assert_healthy()
     load.stop_and_check()
+    # One that is right is left alone, before and after.
+    assert [node.journal("--boot --unit=nfsha-health").count(": put back") for node in cluster.nodes] == [1, 1]
 
 
 def test_keepalived_hangs(cluster: Cluster, load: Load) -> None:

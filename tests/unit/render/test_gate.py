@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nfsha_config.host import gate
 from tests.golden.sites import SITES, rendered
 
 from .machine import on_machine
@@ -75,6 +76,13 @@ serve() {{
 def _in_the_network(script: str) -> str:
     """What a script prints where the server's and the client's machine are there, and the gate is closed."""
     return on_machine(rendered("lab", "nfs1"), f"{_PROGRAMS}{_NETWORK}$gate restore\nserve\n{script}\nkill $server\n")
+
+
+def test_its_list_shows_whether_it_is_closed() -> None:
+    """As nfsha-health.service reads it."""
+    listed = "nft list table inet nfsha"
+    closed, opened = _in_the_network(f"{listed}\necho ===\n$gate open\n{listed}").split("===")
+    assert (len(gate._DROPS.findall(closed)), len(gate._DROPS.findall(opened))) == (gate._CLOSED, 0)
 
 
 def test_the_gate_lets_in_refuses_and_is_put_back() -> None:
